@@ -1,0 +1,5 @@
+module github.com/mlcache/mlcache/cmd/mlcache
+
+go 1.26.0
+
+require github.com/mlcache/mlcache v0.1.0
