@@ -2,4 +2,6 @@ module github.com/mlcache/mlcache/bench
 
 go 1.26.0
 
-require github.com/mlcache/mlcache v0.1.0
+require github.com/mlcache/mlcache v0.0.0
+
+replace github.com/mlcache/mlcache => ../

@@ -2,4 +2,4 @@ module github.com/mlcache/mlcache/test
 
 go 1.26.0
 
-require github.com/mlcache/mlcache v0.1.0
+replace github.com/mlcache/mlcache => ../
