@@ -3,6 +3,7 @@ package rowset
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // Column describes one column of a result. In mode Wire the first group of fields
@@ -38,15 +39,12 @@ const (
 	columnFlags = 1<<iota - 1
 )
 
-// A column in the block, integers in little-endian order:
-//
-//	scan type 1, flags 1, type OID 4, modifier 4, format 2, table OID 4,
-//	table attribute 2, type size 2, length 8, precision 8, scale 8,
-//	name and database type name, each with a varint length before it
-const (
-	columnFixed = 1 + 1 + 4 + 4 + 2 + 4 + 2 + 2 + 8 + 8 + 8
-	columnLeast = columnFixed + 1 + 1
-)
+// A column in the block is two bytes, scan type and flags, and then varints,
+// signed ones in zigzag form: type OID, modifier, format, table OID, table
+// attribute, type size, length, precision, scale; then the name and the
+// database type name, each with its length before it. Varints since most of
+// these are zero or small, and a block is stored with every result.
+const columnLeast = 2 + 9 + 2
 
 func appendColumn(dst []byte, c *Column) ([]byte, error) {
 	if c.ScanType >= scanTypeEnd {
@@ -65,17 +63,16 @@ func appendColumn(dst []byte, c *Column) ([]byte, error) {
 	if c.Nullable {
 		flags |= isNullable
 	}
-	le := binary.LittleEndian
 	dst = append(dst, byte(c.ScanType), flags)
-	dst = le.AppendUint32(dst, c.TypeOID)
-	dst = le.AppendUint32(dst, uint32(c.TypeModifier))
-	dst = le.AppendUint16(dst, uint16(c.Format))
-	dst = le.AppendUint32(dst, c.TableOID)
-	dst = le.AppendUint16(dst, c.TableAttr)
-	dst = le.AppendUint16(dst, uint16(c.TypeSize))
-	dst = le.AppendUint64(dst, uint64(c.Length))
-	dst = le.AppendUint64(dst, uint64(c.Precision))
-	dst = le.AppendUint64(dst, uint64(c.Scale))
+	dst = binary.AppendUvarint(dst, uint64(c.TypeOID))
+	dst = binary.AppendVarint(dst, int64(c.TypeModifier))
+	dst = binary.AppendVarint(dst, int64(c.Format))
+	dst = binary.AppendUvarint(dst, uint64(c.TableOID))
+	dst = binary.AppendUvarint(dst, uint64(c.TableAttr))
+	dst = binary.AppendVarint(dst, int64(c.TypeSize))
+	dst = binary.AppendVarint(dst, c.Length)
+	dst = binary.AppendVarint(dst, c.Precision)
+	dst = binary.AppendVarint(dst, c.Scale)
 	dst = append(binary.AppendUvarint(dst, uint64(len(c.Name))), c.Name...)
 	dst = append(binary.AppendUvarint(dst, uint64(len(c.DatabaseTypeName))), c.DatabaseTypeName...)
 	return dst, nil
@@ -106,36 +103,62 @@ func decodeColumn(b []byte, c *Column) (rest []byte, ok bool) {
 	if len(b) < columnLeast || ScanType(b[0]) >= scanTypeEnd || b[1] > columnFlags {
 		return nil, false
 	}
-	le := binary.LittleEndian
 	flags := b[1]
+	in := fields{b: b[2:]}
 	*c = Column{
-		ScanType:     ScanType(b[0]),
-		HasLength:    flags&hasLength != 0,
-		HasPrecision: flags&hasPrecision != 0,
-		HasNullable:  flags&hasNullable != 0,
-		Nullable:     flags&isNullable != 0,
-		TypeOID:      le.Uint32(b[2:]),
-		TypeModifier: int32(le.Uint32(b[6:])),
-		Format:       int16(le.Uint16(b[10:])),
-		TableOID:     le.Uint32(b[12:]),
-		TableAttr:    le.Uint16(b[16:]),
-		TypeSize:     int16(le.Uint16(b[18:])),
-		Length:       int64(le.Uint64(b[20:])),
-		Precision:    int64(le.Uint64(b[28:])),
-		Scale:        int64(le.Uint64(b[36:])),
+		ScanType:         ScanType(b[0]),
+		HasLength:        flags&hasLength != 0,
+		HasPrecision:     flags&hasPrecision != 0,
+		HasNullable:      flags&hasNullable != 0,
+		Nullable:         flags&isNullable != 0,
+		TypeOID:          uint32(in.unsigned(math.MaxUint32)),
+		TypeModifier:     int32(in.signed(math.MinInt32, math.MaxInt32)),
+		Format:           int16(in.signed(math.MinInt16, math.MaxInt16)),
+		TableOID:         uint32(in.unsigned(math.MaxUint32)),
+		TableAttr:        uint16(in.unsigned(math.MaxUint16)),
+		TypeSize:         int16(in.signed(math.MinInt16, math.MaxInt16)),
+		Length:           in.signed(math.MinInt64, math.MaxInt64),
+		Precision:        in.signed(math.MinInt64, math.MaxInt64),
+		Scale:            in.signed(math.MinInt64, math.MaxInt64),
+		Name:             in.text(),
+		DatabaseTypeName: in.text(),
 	}
-	if c.Name, b, ok = cutString(b[columnFixed:]); !ok {
-		return nil, false
-	}
-	c.DatabaseTypeName, b, ok = cutString(b)
-	return b, ok
+	return in.b, !in.bad
 }
 
-func cutString(b []byte) (s string, rest []byte, ok bool) {
-	n, w := binary.Uvarint(b)
-	if w <= 0 || n > uint64(len(b)-w) {
-		return "", nil, false
+// fields reads one after the other. Once something was wrong everything is.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) unsigned(most uint64) uint64 {
+	v, w := binary.Uvarint(f.b)
+	if w <= 0 || v > most {
+		f.b, f.bad = nil, true
+		return 0
 	}
-	end := w + int(n)
-	return string(b[w:end]), b[end:], true
+	f.b = f.b[w:]
+	return v
+}
+
+func (f *fields) signed(least, most int64) int64 {
+	v, w := binary.Varint(f.b)
+	if w <= 0 || v < least || v > most {
+		f.b, f.bad = nil, true
+		return 0
+	}
+	f.b = f.b[w:]
+	return v
+}
+
+func (f *fields) text() string {
+	n := f.unsigned(math.MaxUint32)
+	if n > uint64(len(f.b)) {
+		f.b, f.bad = nil, true
+		return ""
+	}
+	s := string(f.b[:n])
+	f.b = f.b[n:]
+	return s
 }
