@@ -108,21 +108,6 @@ func BenchmarkSet(b *testing.B) {
 	}
 }
 
-// The moment of the first Set must not wait for the arena.
-func BenchmarkFirstSet(b *testing.B) {
-	entry, key, _ := benchEntry(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		m := NewMemory(benchMemory)
-		if err := m.Set(b.Context(), key, entry, time.Hour); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		_ = m.Close()
-		b.StartTimer()
-	}
-}
-
 func BenchmarkAppendArg(b *testing.B) {
 	dst := make([]byte, 0, 256)
 	args := []any{int64(42), "an order's number", true, time.Now()}
