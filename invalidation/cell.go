@@ -1,0 +1,75 @@
+package invalidation
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Cell is the version of one scope as this process knows it. All methods are safe for concurrent use. A cell lives as
+// long as somebody refers to it; the same scope always gives the same cell while one does.
+type Cell struct {
+	visible atomic.Uint64
+
+	scope string
+
+	// The rest is guarded by Versions.mu.
+	nonce     uint64    // as of seq; 0 when unknown or fenced
+	last      uint64    // the nonce last seen, also while fenced; 0 after everything was lost
+	seq       uint64    // of the newest state applied: an older one must never take the cell back
+	shutUntil time.Time // when fenced: the time before which asking again is of no use
+	holds     int       // local writers in flight, and changes that Redis has not been told of yet
+	listeners []func()
+}
+
+// Load returns the version to store with an entry, or to compare with an entry's. 0 means unknown or fenced: go to the
+// origin and store nothing. It is one atomic load.
+func (c *Cell) Load() uint64 { return c.visible.Load() }
+
+// Scope returns the name that the cell was registered with; it is empty for [Versions.Epoch].
+func (c *Cell) Scope() string { return c.scope }
+
+// publish makes visible what is known. Called with Versions.mu held.
+func (c *Cell) publish() {
+	if c.holds > 0 {
+		c.visible.Store(0)
+		return
+	}
+	c.visible.Store(c.nonce)
+}
+
+func (c *Cell) hold() {
+	c.holds++
+	c.visible.Store(0)
+}
+
+func (c *Cell) unhold() {
+	c.holds--
+	c.publish()
+}
+
+// set applies a state read from Redis at seq and reports whether the scope has changed since the last state. fenced is how much longer
+// the scope stays fenced, 0 when it is open.
+func (c *Cell) set(nonce, seq uint64, fenced time.Duration, now time.Time) bool {
+	if seq < c.seq {
+		return false
+	}
+	changed := c.last != 0 && c.last != nonce
+	c.seq, c.last = seq, nonce
+	c.nonce, c.shutUntil = nonce, time.Time{}
+	if fenced > 0 {
+		c.nonce, c.shutUntil = 0, now.Add(fenced)
+	}
+	c.publish()
+	return changed
+}
+
+// forget makes the cell unknown as of seq.
+func (c *Cell) forget(seq uint64) {
+	c.nonce, c.last, c.seq, c.shutUntil = 0, 0, seq, time.Time{}
+	c.publish()
+}
+
+// wanting reports whether asking Redis could make the cell readable.
+func (c *Cell) wanting(now time.Time) bool {
+	return c.nonce == 0 && c.holds == 0 && !now.Before(c.shutUntil)
+}

@@ -1,0 +1,175 @@
+package invalidation
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed versions.lua
+var source string
+
+var script = redis.NewScript(source)
+
+// args returns what every call of the script begins with, and the operation's own after it.
+func (v *Versions) args(op string, rest []any) []any {
+	v.mu.Lock()
+	birth := v.birth
+	v.mu.Unlock()
+	return append([]any{op, newSeed(), v.cfg.FenceLease.Milliseconds(), v.bus, birth}, rest...)
+}
+
+// call runs the script: one round trip, or two when Redis does not have it in its memory.
+func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, error) {
+	v.counters.calls.Add(1)
+	cmd := script.Run(ctx, v.client, []string{v.key}, v.args(op, rest)...)
+	return v.answer(op, cmd)
+}
+
+// callWith is call in one pipeline with the commands that extra adds.
+func (v *Versions) callWith(ctx context.Context, extra func(redis.Pipeliner), op string, rest ...any) (reply, error) {
+	if extra == nil {
+		return v.call(ctx, op, rest...)
+	}
+	v.counters.calls.Add(1)
+	args := v.args(op, rest)
+	pipe := v.client.Pipeline()
+	cmd := pipe.EvalSha(ctx, script.Hash(), []string{v.key}, args...)
+	extra(pipe)
+	// The pipeline's error may be that of one of the caller's commands: only our own counts.
+	_, _ = pipe.Exec(ctx)
+	if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		cmd = script.Eval(ctx, v.client, []string{v.key}, args...)
+	}
+	return v.answer(op, cmd)
+}
+
+func (v *Versions) answer(op string, cmd *redis.Cmd) (reply, error) {
+	raw, err := cmd.Result()
+	if err != nil {
+		v.counters.callErrors.Add(1)
+		return reply{}, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
+	}
+	r, err := parseReply(op, raw)
+	if err != nil {
+		v.counters.callErrors.Add(1)
+	}
+	return r, err
+}
+
+// learn applies the answer to a question about cells, in their order. holds is how many holds on each of them end with
+// it. When the state of Redis turns out to be another one than the state known here, everything becomes unknown, which
+// is safe, until a poll has found out; the holds end all the same.
+func (v *Versions) learn(r reply, cells []*Cell, holds int) error {
+	var calls []func()
+	v.mu.Lock()
+	ok := len(r.states) == len(cells)
+	if ok {
+		ok = v.header(r.header, &calls)
+	} else {
+		v.forgetAll(&calls)
+	}
+	now := time.Now()
+	for i, c := range cells {
+		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) {
+			calls = append(calls, c.listeners...)
+		}
+		for range holds {
+			c.unhold()
+		}
+	}
+	v.mu.Unlock()
+	run(calls)
+	if len(r.states) != len(cells) {
+		return errReply
+	}
+	return nil
+}
+
+// header applies what an answer says about everything and reports whether its states may be applied. Called with v.mu
+// held.
+func (v *Versions) header(h header, calls *[]func()) bool {
+	if v.birth == "" {
+		v.adopt(h, calls)
+		return true
+	}
+	if v.lost {
+		return false
+	}
+	if h.birth != v.birth {
+		// Which of the two is the older one cannot be told from here; polls are asked one after the other.
+		v.forgetAll(calls)
+		v.kick()
+		return false
+	}
+	if h.epoch != v.epoch.last {
+		if h.seq < v.epochSeq {
+			return false
+		}
+		v.counters.epochs.Add(1)
+		v.allListeners(calls)
+	}
+	v.epochSeq = max(v.epochSeq, h.seq)
+	v.quarantine(h)
+	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
+	return true
+}
+
+// adopt takes the state of a birth not known before.
+func (v *Versions) adopt(h header, calls *[]func()) {
+	v.birth, v.lost = h.birth, false
+	v.epoch.forget(0)
+	for _, w := range v.cells {
+		if c := w.Value(); c != nil {
+			// Unknown as of now: an answer from before must not make it known.
+			c.forget(h.seq)
+		}
+	}
+	v.allListeners(calls)
+	v.epochSeq, v.polled, v.published = h.seq, h.seq, h.published
+	v.counters.epochs.Add(1)
+	v.quarantined = time.Time{}
+	v.quarantine(h)
+	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
+}
+
+// quarantine never shortens what is known: answers may come in another order than they were given.
+func (v *Versions) quarantine(h header) {
+	if h.quarantine > 0 {
+		if until := time.Now().Add(h.quarantine); until.After(v.quarantined) {
+			v.quarantined = until
+		}
+	}
+}
+
+// forgetAll makes everything unknown until a poll has succeeded.
+func (v *Versions) forgetAll(calls *[]func()) {
+	v.lost = true
+	v.validated.Store(nil)
+	v.epoch.forget(0)
+	for _, w := range v.cells {
+		if c := w.Value(); c != nil {
+			c.forget(0)
+		}
+	}
+	v.allListeners(calls)
+}
+
+func (v *Versions) allListeners(calls *[]func()) {
+	for _, c := range v.listening {
+		*calls = append(*calls, c.listeners...)
+	}
+}
+
+func run(calls []func()) {
+	for _, f := range calls {
+		f()
+	}
+}
+
+// noteIDs joins the fences' names as the script reads them.
+func noteIDs(ids []string) string { return strings.Join(ids, ",") }
