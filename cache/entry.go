@@ -206,6 +206,14 @@ func Deadline(b []byte) int64 {
 	return int64(binary.LittleEndian.Uint64(b[offDeadline:]))
 }
 
+// Flags returns an entry's flags, zero when b is no entry. It does not verify b.
+func Flags(b []byte) uint8 {
+	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+		return 0
+	}
+	return b[offFlags]
+}
+
 // SetDeadline replaces the deadline of a good entry in place and renews its
 // checksum. It is for an entry that moves to a level with a shorter time to live.
 // Bytes that are no entry stay as they are.

@@ -44,7 +44,7 @@ func (r *Redis) Get(ctx context.Context, key, buf []byte) ([]byte, error) {
 	if r == nil {
 		return nil, ErrMiss
 	}
-	val, err := r.client.Get(ctx, r.name(key)).Result()
+	val, err := r.client.Get(ctx, r.Name(key)).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil, ErrMiss
@@ -72,7 +72,7 @@ func (r *Redis) Set(ctx context.Context, key, value []byte, ttl time.Duration) e
 	if rest := ttl % time.Millisecond; rest != 0 {
 		ttl += time.Millisecond - rest
 	}
-	if err := r.client.Set(ctx, r.name(key), value, ttl).Err(); err != nil {
+	if err := r.client.Set(ctx, r.Name(key), value, ttl).Err(); err != nil {
 		return fmt.Errorf("mlcache: redis set: %w", err)
 	}
 	return nil
@@ -83,14 +83,14 @@ func (r *Redis) Delete(ctx context.Context, key []byte) error {
 	if r == nil {
 		return nil
 	}
-	if err := r.client.Del(ctx, r.name(key)).Err(); err != nil {
+	if err := r.client.Del(ctx, r.Name(key)).Err(); err != nil {
 		return fmt.Errorf("mlcache: redis del: %w", err)
 	}
 	return nil
 }
 
 // name is the key's name in Redis.
-func (r *Redis) name(key []byte) string {
+func (r *Redis) Name(key []byte) string {
 	sum := sha256.Sum256(key)
 	var stack [128]byte
 	name := append(stack[:0], r.prefix...)
