@@ -1,0 +1,361 @@
+package catalog
+
+import (
+	"strconv"
+	"strings"
+)
+
+// builder gathers rows in whatever order they come and ties them together at
+// the end. Rows about objects that are not loaded (temporary ones, ones made
+// while the snapshot was taken) are passed over.
+type builder struct {
+	fingerprint string
+	relations   map[oid]*relation
+	functions   map[oid]*function
+	order       []*function // of functions, as they came
+	rules       map[oid]*rule
+	views       map[oid]*code // by the rule that holds the view's query
+	policies    map[oid]*code
+	operators   map[oid]*operator
+	tokens      map[oid]string
+	builtins    map[string]builtin
+	types       map[oid]*domain
+	links       []link
+	triggers    map[oid]*trigger
+	depends     []depend
+}
+
+type link struct {
+	kind          string
+	a, b, c, d, e string
+}
+
+type depend struct {
+	kind   string
+	owner  oid
+	used   string
+	object oid
+}
+
+type domain struct {
+	name  string
+	base  oid
+	calls []*function
+}
+
+func newBuilder() *builder {
+	return &builder{
+		relations: make(map[oid]*relation),
+		functions: make(map[oid]*function),
+		rules:     make(map[oid]*rule),
+		views:     make(map[oid]*code),
+		policies:  make(map[oid]*code),
+		operators: make(map[oid]*operator),
+		tokens:    make(map[oid]string),
+		builtins:  make(map[string]builtin),
+		types:     make(map[oid]*domain),
+		triggers:  make(map[oid]*trigger),
+	}
+}
+
+func (b *builder) addRelation(r *rowReader) {
+	rel := &relation{
+		oid: r.oid(), schema: r.text(), name: r.text(),
+		kind: r.letter(), persistence: r.letter(), rls: r.truth(),
+	}
+	rel.scope = Scope(rel.schema, rel.name)
+	b.relations[rel.oid] = rel
+}
+
+func (b *builder) addFunction(r *rowReader) {
+	f := &function{
+		oid: r.oid(), schema: r.text(), name: r.text(), kind: r.letter(), volatility: r.letter(),
+		language: r.text(), extension: r.text(), minArgs: r.number(), maxArgs: r.number(),
+	}
+	if path := r.text(); path != "" {
+		f.path = splitPath(path)
+	}
+	if defaults := r.text(); defaults != "" {
+		f.defaults = &code{language: "sql", text: "SELECT " + defaults, qualified: true}
+	}
+	source, parsed := r.text(), r.text()
+	switch {
+	case f.language != "sql" && f.language != "plpgsql":
+	case parsed != "":
+		f.body = &code{language: f.language, text: parsed, qualified: true}
+	default:
+		f.body = &code{language: f.language, text: source}
+	}
+	b.functions[f.oid] = f
+	b.order = append(b.order, f)
+}
+
+func (b *builder) addBuiltin(r *rowReader) {
+	b.builtins[r.text()] = builtin{immutable: r.truth(), unary: r.truth()}
+}
+
+func (b *builder) addRule(r *rowReader) {
+	id, rel, event, name, text := r.oid(), b.relations[r.oid()], r.letter(), r.text(), r.text()
+	if rel == nil {
+		return
+	}
+	if event == '1' {
+		rel.view = &code{language: "sql", text: text, qualified: true}
+		b.views[id] = rel.view
+		return
+	}
+	// The letters of pg_rewrite.ev_type are those of the parser's CmdType.
+	events := map[byte]op{'2': opUpdate, '3': opInsert, '4': opDelete}
+	ru := &rule{name: name, op: events[event]}
+	rel.rules = append(rel.rules, ru)
+	b.rules[id] = ru
+}
+
+func (b *builder) addPolicy(r *rowReader) {
+	id, rel, text := r.oid(), b.relations[r.oid()], r.text()
+	if rel == nil {
+		return
+	}
+	c := &code{language: "sql", text: text, qualified: true}
+	rel.policies = append(rel.policies, c)
+	b.policies[id] = c
+}
+
+func (b *builder) addLink(r *rowReader) {
+	b.links = append(b.links, link{r.text(), r.text(), r.text(), r.text(), r.text(), r.text()})
+}
+
+func (b *builder) addDepend(r *rowReader) {
+	b.depends = append(b.depends, depend{r.text(), r.oid(), r.text(), r.oid()})
+}
+
+func (b *builder) build() *Snapshot {
+	s := &Snapshot{
+		fingerprint:    b.fingerprint,
+		relations:      make(map[string]map[string]*relation),
+		functions:      make(map[string]map[string][]*function),
+		relationsNamed: make(map[string][]*relation),
+		functionsNamed: make(map[string][]*function),
+		builtins:       b.builtins,
+		operators:      make(map[string][]*operator),
+		types:          make(map[string][]*function),
+	}
+	for _, rel := range b.relations {
+		if s.relations[rel.schema] == nil {
+			s.relations[rel.schema] = make(map[string]*relation)
+		}
+		s.relations[rel.schema][rel.name] = rel
+		s.relationsNamed[rel.name] = append(s.relationsNamed[rel.name], rel)
+	}
+	for _, f := range b.order {
+		if s.functions[f.schema] == nil {
+			s.functions[f.schema] = make(map[string][]*function)
+		}
+		s.functions[f.schema][f.name] = append(s.functions[f.schema][f.name], f)
+		s.functionsNamed[f.name] = append(s.functionsNamed[f.name], f)
+	}
+	for _, l := range b.links {
+		b.tie(s, l)
+	}
+	for _, d := range b.depends {
+		b.use(d)
+	}
+	// Only now are the calls of all domains known.
+	for _, l := range b.links {
+		if l.kind == "domain column" {
+			if rel := b.relations[id(l.a)]; rel != nil {
+				rel.onWrite = append(rel.onWrite, b.domainCalls(id(l.b))...)
+			}
+		}
+	}
+	for typ, d := range b.types {
+		if calls := b.domainCalls(typ); calls != nil {
+			s.types[d.name] = append(s.types[d.name], calls...)
+		}
+	}
+	for _, rel := range b.relations {
+		rel.climb()
+	}
+	return s
+}
+
+// tie carries out one row of queryLinks.
+func (b *builder) tie(s *Snapshot, l link) {
+	switch l.kind {
+	case "inherits":
+		if child, parent := b.relations[id(l.a)], b.relations[id(l.b)]; child != nil && parent != nil {
+			child.parents = append(child.parents, parent)
+			parent.children = append(parent.children, child)
+		}
+	case "foreign key":
+		if child, parent := b.relations[id(l.a)], b.relations[id(l.b)]; child != nil && parent != nil {
+			parent.keys = append(parent.keys, foreignKey{
+				name: l.e, child: child, onDelete: letter(l.c), onUpdate: letter(l.d),
+			})
+		}
+	case "trigger":
+		rel, f := b.relations[id(l.b)], b.functions[id(l.c)]
+		if rel != nil && f != nil {
+			t := &trigger{name: l.e, op: triggerOps(l.d), calls: []*function{f}}
+			rel.triggers = append(rel.triggers, t)
+			b.triggers[id(l.a)] = t
+		}
+	case "aggregate":
+		if f, part := b.functions[id(l.a)], b.functions[id(l.b)]; f != nil && part != nil {
+			f.parts = append(f.parts, part)
+		}
+	case "operator":
+		o := &operator{schema: l.b, calls: b.functions[id(l.d)], stable: l.e != "i"}
+		b.operators[id(l.a)] = o
+		s.operators[l.c] = append(s.operators[l.c], o)
+	case "cast":
+		f := b.functions[id(l.a)]
+		if f == nil {
+			return
+		}
+		if l.d == "i" {
+			s.implicit = append(s.implicit, f)
+		}
+		if l.c == "true" {
+			s.types[l.b] = append(s.types[l.b], f)
+		} else {
+			s.builtinCasts = append(s.builtinCasts, f)
+		}
+	case "domain":
+		b.types[id(l.a)] = &domain{name: l.c, base: id(l.d)}
+	}
+}
+
+// use carries out one row of queryDepends.
+func (b *builder) use(d depend) {
+	var calls *function
+	switch d.used {
+	case "function":
+		calls = b.functions[d.object]
+	case "operator":
+		if o := b.operators[d.object]; o != nil {
+			calls = o.calls
+		}
+	}
+	var to *uses
+	switch d.kind {
+	case "rule":
+		if c := b.views[d.owner]; c != nil {
+			to = &c.uses
+		} else if r := b.rules[d.owner]; r != nil {
+			to = &r.uses
+		}
+	case "policy":
+		if c := b.policies[d.owner]; c != nil {
+			to = &c.uses
+		}
+	case "function":
+		if f := b.functions[d.owner]; f != nil {
+			to = &f.uses
+		}
+	case "trigger":
+		if t := b.triggers[d.owner]; t != nil && calls != nil && calls != t.calls[0] {
+			t.calls = append(t.calls, calls)
+		}
+	case "relation":
+		if rel := b.relations[d.owner]; rel != nil && calls != nil {
+			rel.onWrite = append(rel.onWrite, calls)
+		}
+	case "domain":
+		if dom := b.types[d.owner]; dom != nil && calls != nil {
+			dom.calls = append(dom.calls, calls)
+		}
+	}
+	switch {
+	case to == nil:
+	case calls != nil:
+		to.functions = append(to.functions, calls)
+	case d.used == "relation":
+		if rel := b.relations[d.object]; rel != nil {
+			to.relations = append(to.relations, rel)
+		}
+	case d.used == "type":
+		to.types = append(to.types, d.object)
+	}
+}
+
+// domainCalls gives the functions that checking a value of the type calls, those
+// of the domains beneath it included.
+func (b *builder) domainCalls(typ oid) []*function {
+	var out []*function
+	for d := b.types[typ]; d != nil; d = b.types[d.base] {
+		out = append(out, d.calls...)
+	}
+	return out
+}
+
+// climb finds all ancestors, and tells them of foreign and unlogged tables.
+func (r *relation) climb() {
+	seen := map[*relation]bool{r: true}
+	for todo := r.parents; len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		if seen[next] {
+			continue
+		}
+		seen[next] = true
+		r.ancestors = append(r.ancestors, next)
+		todo = append(todo[:len(todo):len(todo)], next.parents...)
+	}
+	for _, a := range r.ancestors {
+		if r.kind == 'f' {
+			a.foreignBelow = r
+		}
+		if r.persistence == 'u' {
+			a.unloggedBelow = r
+		}
+	}
+}
+
+// triggerOps reads pg_trigger.tgtype, whose bits 2 to 5 are INSERT, DELETE,
+// UPDATE and TRUNCATE (pg_trigger.h).
+func triggerOps(tgtype string) op {
+	n, err := strconv.Atoi(tgtype)
+	if err != nil {
+		return opAll
+	}
+	var ops op
+	for bit, o := range map[int]op{1 << 2: opInsert, 1 << 3: opDelete, 1 << 4: opUpdate, 1 << 5: opTruncate} {
+		if n&bit != 0 {
+			ops |= o
+		}
+	}
+	return ops
+}
+
+// splitPath reads a search_path as pg_proc.proconfig holds it: names separated by
+// commas, in double quotes where they need them. "$user" and pg_temp are names
+// that no schema has, so an unknown path is made of them: see anyPath.
+func splitPath(s string) []string {
+	path := []string{}
+	for _, p := range strings.Split(s, ",") {
+		p = strings.TrimSpace(p)
+		if len(p) >= 2 && p[0] == '"' && p[len(p)-1] == '"' {
+			p = strings.ReplaceAll(p[1:len(p)-1], `""`, `"`)
+		}
+		if p != "" {
+			path = append(path, p)
+		}
+	}
+	return path
+}
+
+func id(s string) oid {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return oid(n)
+}
+
+func letter(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[0]
+}

@@ -1,0 +1,100 @@
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Fingerprint asks the server for what identifies the state of the schema, in one
+// query that takes about 10 ms for 1,000 tables. As long as it equals
+// [Snapshot.Fingerprint], the snapshot is true.
+//
+// It covers whatever can change the answer to a query, or the effect of a write,
+// without a row being written: schemas, relations and their columns, defaults,
+// constraints, inheritance, rules, triggers, policies, functions, aggregates,
+// operators and their classes, casts, types, enums, ranges, collations, text
+// search configurations, extensions, foreign tables, rights, roles and their
+// memberships, and the defaults of settings for roles and databases.
+//
+// It does not change by VACUUM, ANALYZE, CREATE INDEX, REINDEX, CLUSTER,
+// TRUNCATE, REFRESH MATERIALIZED VIEW or the temporary tables of other sessions.
+//
+// How it works: every row of a system catalog carries the number of the
+// transaction that wrote it (xmin), which neither VACUUM nor the in-place updates
+// of ANALYZE change, so a sum of hashes over (oid, xmin) tells whether a row came,
+// went or changed. Only pg_class is compared by value, since TRUNCATE and its
+// like write a new row there for a new file.
+func Fingerprint(ctx context.Context, q Querier) (string, error) {
+	f, err := fingerprint(ctx, q)
+	if err != nil {
+		return "", fmt.Errorf("mlcache: catalog: %w", err)
+	}
+	return f, nil
+}
+
+func fingerprint(ctx context.Context, q Querier) (string, error) {
+	rows, err := q.Query(ctx, queryFingerprint)
+	if err != nil {
+		return "", err
+	}
+	if len(rows) != 1 || len(rows[0]) != 1 || rows[0][0] == nil {
+		return "", errShape
+	}
+	// The digest is taken here and not by md5() on the server, which fails where
+	// only FIPS algorithms are allowed.
+	sum := sha256.Sum256([]byte(*rows[0][0]))
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// rowHash begins the sum over a catalog's rows; the object's identifier and
+// rowHashEnd follow. age(xmin) is the cheapest way from a transaction number to
+// an integer; it grows with the clock of transactions, so the age of a fixed
+// number is taken off again. The names are qualified since the query also runs
+// outside Load, with whatever path the connection has.
+const (
+	rowHash = `(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashint8extended((`
+	xidHash = `::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) ((pg_catalog.age(x.xmin)::pg_catalog.int8 OPERATOR(pg_catalog.-) pg_catalog.age('3'::pg_catalog.xid)) OPERATOR(pg_catalog.&) 4294967295), 0))) FROM pg_catalog.`
+)
+
+const queryFingerprint = `WITH names AS MATERIALIZED (
+  SELECT oid, nspname, nspname LIKE 'pg\_temp\_%' OR nspname LIKE 'pg\_toast%' AS hidden FROM pg_catalog.pg_namespace
+), rels AS MATERIALIZED (
+  SELECT c.oid, pg_catalog.hashtextextended(pg_catalog.concat_ws(',', c.relnamespace, c.relname, c.relkind, c.relpersistence,
+    c.relowner, c.relacl, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relispartition), c.oid::pg_catalog.int8) AS hash
+  FROM pg_catalog.pg_class c
+  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't'
+)
+SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'),
+  (SELECT pg_catalog.concat(oid, '.', datname) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
+  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(hash)) FROM rels),
+  (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(
+     pg_catalog.concat_ws(',', rolname, rolsuper, rolinherit, rolbypassrls), oid::pg_catalog.int8))) FROM pg_catalog.pg_roles),
+` + rowHash + `x.oid` + xidHash + `pg_namespace x WHERE x.oid IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.attrelid` + xidHash + `pg_attribute x WHERE x.attnum > 0 AND x.attrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_attrdef x WHERE x.adrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_constraint x WHERE x.connamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.inhrelid` + xidHash + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_rewrite x WHERE x.ev_class IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_trigger x WHERE x.tgrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_policy x),
+` + rowHash + `x.oid` + xidHash + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.aggfnoid::pg_catalog.oid` + xidHash + `pg_aggregate x WHERE x.aggfnoid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_operator x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_opclass x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_amop x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_amproc x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_cast x),
+` + rowHash + `x.oid` + xidHash + `pg_type x WHERE x.oid >= 16384 AND x.typnamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.oid` + xidHash + `pg_enum x),
+` + rowHash + `x.rngtypid` + xidHash + `pg_range x),
+` + rowHash + `x.oid` + xidHash + `pg_collation x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + xidHash + `pg_ts_config x),
+` + rowHash + `x.mapcfg` + xidHash + `pg_ts_config_map x),
+` + rowHash + `x.oid` + xidHash + `pg_ts_dict x),
+` + rowHash + `x.oid` + xidHash + `pg_language x),
+` + rowHash + `x.oid` + xidHash + `pg_extension x),
+` + rowHash + `x.ftrelid` + xidHash + `pg_foreign_table x),
+` + rowHash + `x.roleid` + xidHash + `pg_auth_members x),
+` + rowHash + `x.setdatabase` + xidHash + `pg_db_role_setting x))`

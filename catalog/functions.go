@@ -1,0 +1,193 @@
+package catalog
+
+import "github.com/mlcache/mlcache/sqlinfo"
+
+// harmless holds extensions whose functions, though written in C and some of
+// them VOLATILE, change no table. Of other C functions nothing is known.
+var harmless = map[string]bool{
+	"address_standardizer": true, "bloom": true, "btree_gin": true, "btree_gist": true, "citext": true,
+	"cube": true, "dict_int": true, "dict_xsyn": true, "earthdistance": true, "fuzzystrmatch": true,
+	"hstore": true, "intagg": true, "intarray": true, "isn": true, "ltree": true, "pg_trgm": true,
+	"pgcrypto": true, "postgis": true, "postgis_raster": true, "postgis_sfcgal": true, "rum": true,
+	"seg": true, "tsm_system_rows": true, "tsm_system_time": true, "unaccent": true, "uuid-ossp": true,
+	"vector": true, "pg_stat_statements": true, "pg_buffercache": true, "pgstattuple": true, "pageinspect": true,
+	"sslinfo": true, "tcn": true, "insert_username": true, "moddatetime": true, "autoinc": true, "lo": true,
+}
+
+// runsText holds the built-in functions that run a query given to them as text
+// and so may do anything ("XML Functions", "Text Search Functions and Operators"
+// in the manual).
+var runsText = map[string]bool{
+	"query_to_xml": true, "query_to_xmlschema": true, "query_to_xml_and_xmlschema": true,
+	"cursor_to_xml": true, "cursor_to_xmlschema": true, "ts_stat": true, "ts_rewrite": true,
+}
+
+// policyFunctions depend on the session alone: on who asks, and on settings. A
+// policy may call them, since whoever keeps answers under row level security
+// keys them by these.
+var policyFunctions = map[string]bool{
+	"current_user": true, "session_user": true, "current_role": true, "user": true,
+	"current_setting": true, "pg_has_role": true,
+}
+
+// functionsOf visits everything that a text calls, by whatever notation.
+func (w *walk) functionsOf(r *reading, f frame) {
+	for _, n := range r.funcs {
+		if !w.callNamed(n, r, f) && r.refusal == sqlinfo.ReasonUnknownFunction {
+			w.refuse(f, sqlinfo.ReasonUnknownFunction, n.String())
+		}
+	}
+	for _, n := range r.attrs {
+		w.callAttribute(n, f)
+	}
+	for _, token := range r.operators {
+		for _, o := range w.s.operators[token] {
+			switch {
+			case o.calls != nil:
+				w.callFor(ReasonUserOperator, o.calls, f)
+			case o.stable:
+				w.refuse(f, ReasonUserOperator, token)
+			}
+		}
+	}
+	for _, n := range r.types {
+		w.cast(n, f)
+	}
+	if len(r.types) > 0 {
+		for _, fn := range w.s.builtinCasts {
+			w.callFor(ReasonUserCast, fn, f)
+		}
+	}
+	switch r.refusal {
+	case sqlinfo.ReasonNone:
+	case sqlinfo.ReasonUnknownFunction, sqlinfo.ReasonTimeFunction, sqlinfo.ReasonRandomFunction,
+		sqlinfo.ReasonSessionFunction, sqlinfo.ReasonLockFunction, sqlinfo.ReasonUnsafeFunction:
+		// Each function has been judged above, by what the snapshot knows of it.
+	default:
+		w.refuse(f, r.refusal, r.detail)
+	}
+}
+
+// callNamed visits the functions that a call may mean, and tells whether there
+// are any.
+func (w *walk) callNamed(n sqlinfo.Name, r *reading, f frame) bool {
+	found := w.s.findFunctions(n, f.path)
+	for _, fn := range found {
+		w.later(func() { w.call(fn, f) })
+	}
+	w.cast(n, f)
+	if n.Schema != "" && n.Schema != "pg_catalog" {
+		return len(found) > 0
+	}
+	if f.policy && policyFunctions[n.Name] {
+		if n.Name == "current_setting" {
+			w.settingsOf(r, f)
+		}
+		return true
+	}
+	b, ok := w.s.builtins[n.Name]
+	safe := sqlinfo.SafeFunction(n.Name)
+	switch {
+	case ok && (b.immutable || safe):
+	case ok:
+		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
+	}
+	if runsText[n.Name] {
+		w.changesAll(n.Name)
+	}
+	if n.Name == "set_config" {
+		w.session = true
+	}
+	return ok || safe || len(found) > 0
+}
+
+// callAttribute visits functions that x.name may call ("Using Composite Types in
+// Queries" in the manual): those of one argument.
+func (w *walk) callAttribute(n sqlinfo.Name, f frame) {
+	for _, fn := range w.s.findFunctions(n, f.path) {
+		if fn.minArgs <= 1 && fn.maxArgs >= 1 {
+			w.later(func() { w.call(fn, f) })
+		}
+	}
+	w.cast(n, f)
+	if w.s.builtins[n.Name].unary && !sqlinfo.SafeFunction(n.Name) {
+		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
+	}
+}
+
+func (w *walk) cast(n sqlinfo.Name, f frame) {
+	for _, fn := range w.s.types[n.Name] {
+		w.callFor(ReasonUserCast, fn, f)
+	}
+}
+
+// callFor queues the call of a function that no name in the text shows; r is why
+// an answer that depends on it is refused.
+func (w *walk) callFor(r sqlinfo.Reason, fn *function, f frame) {
+	f.cause = r
+	w.later(func() { w.call(fn, f) })
+}
+
+// call visits one function that is, or may be, called.
+func (w *walk) call(fn *function, f frame) {
+	if fn.path != nil {
+		f.path = w.top.over(fn.path)
+	}
+	key := callKey{fn, f.path.key, f.policy}
+	if w.called[key] {
+		return
+	}
+	if w.called == nil {
+		w.called = make(map[callKey]bool)
+	}
+	w.called[key] = true
+	f.via = &step{"function " + fn.String(), f.via}
+	w.code(fn.defaults, frame{path: &qualified, via: f.via, policy: f.policy})
+	for _, part := range fn.parts {
+		w.later(func() { w.call(part, f) })
+	}
+	w.used(&fn.uses, f)
+	switch {
+	case fn.kind == 'a':
+	case fn.body != nil:
+		w.body(fn, f)
+	case fn.language == "c" || fn.language == "internal":
+		// The author's word is all there is: PostgreSQL builds on it too ("Function
+		// Volatility Categories" in the manual).
+		if fn.volatility != 'i' {
+			w.refuse(f, ReasonVolatileFunction, fn.String())
+		}
+		if fn.volatility == 'v' && !harmless[fn.extension] {
+			w.changesAll(fn.String())
+		}
+	default:
+		w.refuse(f, ReasonDynamicFunction, fn.String())
+		if fn.volatility != 'i' {
+			w.changesAll(fn.String())
+		}
+	}
+}
+
+// body visits the body of a function in SQL or PL/pgSQL. The declared volatility
+// bars what a VOLATILE function may do beside reading; for the others the body
+// decides, and a STABLE function that only reads tables and calls safe functions
+// changes its answer only when one of those tables is written. PostgreSQL itself
+// keeps functions that are not VOLATILE from writing, except through VOLATILE
+// ones which they call; so what they call is followed all the same.
+func (w *walk) body(fn *function, f frame) {
+	r := fn.body.reading()
+	if fn.volatility == 'v' {
+		w.refuse(f, ReasonVolatileFunction, fn.String())
+	}
+	if r.unknown {
+		w.refuse(f, ReasonDynamicFunction, fn.String())
+		if fn.volatility != 'i' {
+			w.changesAll(fn.String())
+		}
+		return
+	}
+	if fn.body.qualified {
+		f.path = &qualified
+	}
+	w.text(r, f)
+}

@@ -1,0 +1,149 @@
+package catalog
+
+// The queries read the system catalogs of PostgreSQL ("System Catalogs" in its
+// manual) and name only columns that exist in every version since 13, unless
+// they ask for the version. All columns are cast to text, so that any client
+// library hands them over alike. Objects below OID 16384 (FirstNormalObjectId)
+// come with the server; users cannot make or alter them in ways that matter here.
+
+// querySettings makes names in deparsed texts unambiguous, bounds the wait for
+// locks, and asks for the version. It is one query, since the functions take
+// effect as they are called and nothing here depends on their order.
+const querySettings = `SELECT current_setting('server_version_num')
+FROM (SELECT set_config('search_path', 'pg_catalog, pg_temp', true),
+             set_config('lock_timeout', '1000', true)) AS s(a, b)
+WHERE a IS NOT NULL AND b IS NOT NULL`
+
+// part is one query of Load and what takes its rows.
+type part struct {
+	sql     string
+	columns int
+	add     func(*builder, *rowReader)
+}
+
+func parts(version int) []part {
+	functions := queryFunctions13
+	if version >= 140000 {
+		functions = queryFunctions14
+	}
+	return []part{
+		{queryRelations, 6, (*builder).addRelation},
+		{functions, 13, (*builder).addFunction},
+		{queryBuiltins, 3, (*builder).addBuiltin},
+		{queryRules, 5, (*builder).addRule},
+		{queryPolicies, 3, (*builder).addPolicy},
+		{queryLinks, 6, (*builder).addLink},
+		{queryDepends, 4, (*builder).addDepend},
+	}
+}
+
+// queryRelations takes the system's relations too: a name that means one of them
+// must not be taken for a column. Temporary ones belong to single sessions.
+const queryRelations = `SELECT c.oid::text, n.nspname::text, c.relname::text, c.relkind::text,
+  c.relpersistence::text, c.relrowsecurity::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast'`
+
+// Of a function's settings only search_path matters: it decides what the names
+// in the body mean.
+const queryFunctionsHead = `SELECT p.oid::text, n.nspname::text, p.proname::text, p.prokind::text,
+  p.provolatile::text, l.lanname::text, e.extname::text,
+  (p.pronargs - p.pronargdefaults)::text, p.pronargs::text,
+  (SELECT substr(s, 13) FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%' LIMIT 1)::text,
+  pg_get_expr(p.proargdefaults, 0)::text,
+  CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END::text,
+`
+
+const queryFunctionsTail = `
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+LEFT JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.objsubid = 0
+  AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE (p.oid >= 16384 OR n.nspname <> 'pg_catalog') AND n.nspname NOT LIKE 'pg\_temp\_%'`
+
+const (
+	queryFunctions13 = queryFunctionsHead + `  NULL::text` + queryFunctionsTail
+	// Since 14 a body may be kept parsed (BEGIN ATOMIC, RETURN), and prosrc is
+	// empty then.
+	queryFunctions14 = queryFunctionsHead +
+		`  CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END::text` + queryFunctionsTail
+)
+
+// queryBuiltins gives one row for each name of a built-in function: whether all
+// functions of that name are immutable, and whether one that is not can be
+// called with a single argument, and so as x.name.
+const queryBuiltins = `SELECT p.proname::text, bool_and(p.provolatile = 'i')::text,
+  bool_or(p.provolatile <> 'i' AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1)::text
+FROM pg_proc p
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384
+GROUP BY p.proname`
+
+// queryRules gives the query of each view; of other rules queryDepends tells
+// enough.
+const queryRules = `SELECT r.oid::text, r.ev_class::text, r.ev_type::text, r.rulename::text,
+  CASE WHEN r.ev_type = '1' THEN pg_get_viewdef(r.ev_class) END::text
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE r.oid >= 16384 AND c.oid >= 16384 AND c.relpersistence <> 't'`
+
+// queryPolicies gives the expressions of a policy as a query, which is how they
+// are read.
+const queryPolicies = `SELECT p.oid::text, p.polrelid::text,
+  concat('SELECT ', concat_ws(', ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)))::text
+FROM pg_policy p`
+
+// queryLinks gathers the small catalogs in one round trip. What the columns a to
+// e hold depends on the first.
+const queryLinks = `SELECT 'inherits', inhrelid::text, inhparent::text, NULL::text, NULL::text, NULL::text
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relkind IN ('r', 'p', 'f')
+UNION ALL
+SELECT 'foreign key', conrelid::text, confrelid::text, confdeltype::text, confupdtype::text, conname::text
+FROM pg_constraint WHERE contype = 'f'
+UNION ALL
+SELECT 'trigger', oid::text, tgrelid::text, tgfoid::text, tgtype::text, tgname::text
+FROM pg_trigger WHERE tgfoid >= 16384 AND tgenabled <> 'D'
+UNION ALL
+SELECT 'aggregate', a.aggfnoid::oid::text, f::oid::text, NULL, NULL, NULL
+FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+  a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS f
+WHERE a.aggfnoid >= 16384 AND f >= 16384
+UNION ALL
+SELECT 'operator', o.oid::text, n.nspname::text, o.oprname::text, o.oprcode::oid::text, p.provolatile::text
+FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode
+WHERE o.oid >= 16384
+UNION ALL
+SELECT 'cast', c.castfunc::text, t.typname::text, (t.oid >= 16384)::text, c.castcontext::text, s.typname::text
+FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
+WHERE c.castfunc >= 16384
+UNION ALL
+SELECT 'domain', t.oid::text, n.nspname::text, t.typname::text, t.typbasetype::text, NULL
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype = 'd' AND t.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
+UNION ALL
+SELECT 'domain column', a.attrelid::text, a.atttypid::text, NULL, NULL, NULL
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE t.typtype = 'd' AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped`
+
+// queryDepends gives what parsed expressions refer to, by identity and not by
+// name: who uses it (the first two columns) and what is used. PostgreSQL records
+// no dependency on objects that come with the server, so the texts are read as
+// well.
+const queryDepends = `SELECT o.kind, o.owner::text,
+  CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_proc'::regclass THEN 'function'
+    WHEN 'pg_operator'::regclass THEN 'operator' ELSE 'type' END, d.refobjid::text
+FROM (
+  SELECT 'rule' AS kind, oid AS owner, 'pg_rewrite'::regclass AS class, oid AS object
+  FROM pg_rewrite WHERE oid >= 16384
+  UNION ALL SELECT 'policy', oid, 'pg_policy'::regclass, oid FROM pg_policy
+  UNION ALL SELECT 'function', oid, 'pg_proc'::regclass, oid FROM pg_proc WHERE oid >= 16384
+  UNION ALL SELECT 'trigger', oid, 'pg_trigger'::regclass, oid FROM pg_trigger WHERE tgfoid >= 16384
+  UNION ALL SELECT 'relation', adrelid, 'pg_attrdef'::regclass, oid FROM pg_attrdef
+  UNION ALL SELECT 'relation', conrelid, 'pg_constraint'::regclass, oid FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0
+  UNION ALL SELECT 'domain', contypid, 'pg_constraint'::regclass, oid FROM pg_constraint WHERE contypid <> 0
+  UNION ALL SELECT 'domain', oid, 'pg_type'::regclass, oid FROM pg_type WHERE typtype = 'd' AND oid >= 16384
+) o JOIN pg_depend d ON d.classid = o.class AND d.objid = o.object
+WHERE d.refobjid >= 16384
+  AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+    OR d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass) AND o.kind IN ('rule', 'policy', 'function'))
+GROUP BY 1, 2, 3, 4`

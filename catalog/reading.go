@@ -1,0 +1,80 @@
+package catalog
+
+import "github.com/mlcache/mlcache/sqlinfo"
+
+// reading is what package sqlinfo has found in a text, whatever the text is.
+type reading struct {
+	reads, writes []sqlinfo.Name
+	ops           op // what may be done to each of writes
+	writesAll     bool
+	ddl, session  bool
+	unknown       bool // the text was not understood
+	funcs, attrs  []sqlinfo.Name
+	types         []sqlinfo.Name
+	operators     []string
+	refusal       sqlinfo.Reason
+	detail        string
+	text          string // where settings are looked for; "" for a statement
+}
+
+func readingOf(info *sqlinfo.Info) *reading {
+	return &reading{
+		reads: info.Reads, writes: info.Writes, ops: opAll, writesAll: info.WritesAll,
+		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown,
+		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators,
+		refusal: info.Refusal, detail: info.Detail,
+	}
+}
+
+// reading reads the text once.
+func (c *code) reading() *reading {
+	c.once.Do(func() {
+		if c.language == "sql" && c.qualified {
+			c.parsed = readingOf(sqlinfo.Parse(c.text))
+		} else {
+			c.parsed = &reading{unknown: true}
+		}
+		c.parsed.text = c.text
+	})
+	return c.parsed
+}
+
+// settingsOf notes the settings that a policy asks for with current_setting. A
+// name that is not a literal leaves open what the answer depends on.
+func (w *walk) settingsOf(r *reading, f frame) {
+	names, ok := settingNames(r.text)
+	if !ok {
+		w.refuse(f, ReasonPolicy, "current_setting")
+		return
+	}
+	if w.settings == nil {
+		w.settings = make(map[string]bool)
+	}
+	for _, n := range names {
+		w.settings[n] = true
+	}
+}
+
+// settingNames finds the literals that current_setting is called with; ok is
+// false if a call has something else for its first argument.
+func settingNames(text string) (names []string, ok bool) {
+	var lex = sqlinfo.NewLexer(text)
+	var last [2]string
+	for {
+		t := lex.Next()
+		switch {
+		case t.Kind == sqlinfo.TokenEOF:
+			return names, true
+		case t.Kind == sqlinfo.TokenError || t.Kind == sqlinfo.TokenJunk:
+			return nil, false
+		}
+		word := text[t.Start:t.End]
+		if last[1] == "(" && last[0] == "current_setting" {
+			if t.Kind != sqlinfo.TokenString {
+				return nil, false
+			}
+			names = append(names, word[1:len(word)-1])
+		}
+		last[0], last[1] = last[1], word
+	}
+}

@@ -1,0 +1,142 @@
+package catalog
+
+import "sync"
+
+// Snapshot is the schema as it was at one moment. It is immutable and may be
+// used by any number of goroutines; the texts of views and functions are read
+// when they are first asked for.
+type Snapshot struct {
+	fingerprint string
+
+	relations map[string]map[string]*relation // by schema, then name
+	functions map[string]map[string][]*function
+	// relationsNamed and functionsNamed serve bodies whose search path is not known.
+	relationsNamed map[string][]*relation
+	functionsNamed map[string][]*function
+
+	builtins  map[string]builtin
+	operators map[string][]*operator // by token
+	types     map[string][]*function // functions behind casts to a type and behind a domain
+	// implicit holds the functions of implicit casts, which no text shows.
+	implicit []*function
+	// builtinCasts: some function of the user stands behind a cast to a built-in
+	// type, which the text may call by several names (int, int4, integer).
+	builtinCasts []*function
+}
+
+// Fingerprint identifies the state of the schema that the snapshot shows.
+func (s *Snapshot) Fingerprint() string { return s.fingerprint }
+
+// oid is an object identifier of PostgreSQL, unique within its catalog.
+type oid uint32
+
+type relation struct {
+	oid          oid
+	schema, name string
+	scope        string
+	kind         byte // pg_class.relkind
+	persistence  byte // pg_class.relpersistence
+	rls          bool
+
+	parents, children []*relation
+	// ancestors holds all tables above this one, however far; below tells whether
+	// a foreign or an unlogged table is among those beneath it.
+	ancestors                   []*relation
+	foreignBelow, unloggedBelow *relation
+	view                        *code // of a view or materialized view: its query
+	rules                       []*rule
+	keys                        []foreignKey // that refer to this relation
+	triggers                    []*trigger
+	policies                    []*code
+	// onWrite holds the functions that defaults, CHECK constraints and domains
+	// call when a row is written.
+	onWrite []*function
+}
+
+func (r *relation) isSystem() bool {
+	return r.schema == "pg_catalog" || r.schema == "information_schema"
+}
+
+// rule is a rewrite rule other than a view's query.
+type rule struct {
+	name string
+	op   op
+	uses
+}
+
+// uses is what PostgreSQL itself has recorded that a parsed expression uses.
+type uses struct {
+	relations []*relation
+	functions []*function
+	types     []oid
+}
+
+type foreignKey struct {
+	name               string
+	child              *relation
+	onDelete, onUpdate byte // pg_constraint.confdeltype, confupdtype
+}
+
+type trigger struct {
+	name  string
+	op    op
+	calls []*function // the trigger's function and those in its WHEN
+}
+
+type function struct {
+	oid          oid
+	schema, name string
+	kind         byte // pg_proc.prokind
+	volatility   byte // pg_proc.provolatile
+	language     string
+	extension    string
+	minArgs      int
+	maxArgs      int
+	// path is the search path that the function sets for its body; nil if it runs
+	// with that of its caller.
+	path     []string
+	defaults *code       // of its arguments; they are evaluated by the caller
+	body     *code       // nil if the language is neither SQL nor PL/pgSQL
+	parts    []*function // of an aggregate
+	uses
+}
+
+func (f *function) String() string { return Scope(f.schema, f.name) }
+
+// builtin is what is known of the built-in functions of one name.
+type builtin struct {
+	immutable bool // all of them
+	unary     bool // one that is not immutable takes a single argument
+}
+
+type operator struct {
+	schema string
+	calls  *function
+	stable bool // a built-in function stands behind it that is not immutable
+}
+
+// code is a text that the server runs: a view's query, a policy, a function's
+// body. It is read once, when it is first needed.
+type code struct {
+	language string // "sql" or "plpgsql"
+	text     string
+	// qualified: the server has written the text out from its parsed form, with
+	// only pg_catalog on the search path.
+	qualified bool
+	// uses is what the server recorded; empty for a body kept as text.
+	uses
+
+	once   sync.Once
+	parsed *reading
+}
+
+// op is a set of the ways to change a table.
+type op uint8
+
+const (
+	opInsert op = 1 << iota
+	opUpdate
+	opDelete
+	opTruncate
+	opAll = opInsert | opUpdate | opDelete | opTruncate
+)

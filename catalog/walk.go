@@ -1,0 +1,192 @@
+package catalog
+
+import "github.com/mlcache/mlcache/sqlinfo"
+
+// walk follows a statement through the snapshot. Objects wait in a queue and not
+// on the stack, so no schema, however deep, can exhaust it.
+type walk struct {
+	s   *Snapshot
+	top *path
+
+	readScopes, writeScopes map[string]*step
+	settings                map[string]bool
+	refusal                 sqlinfo.Reason
+	detail, allDetail       string
+	writesAll, ddl          bool
+	session, rls            bool
+
+	queue  []func()
+	visits int
+	read   map[*relation]bool
+	wrote  map[*relation]op
+	called map[callKey]bool
+}
+
+type callKey struct {
+	f      *function
+	path   string
+	policy bool
+}
+
+// frame is the place that a text is read in.
+type frame struct {
+	path   *path
+	via    *step
+	policy bool           // behind a row security policy: see policyFunctions
+	cause  sqlinfo.Reason // not empty: why a refusal in this place is given
+}
+
+// refuse notes why the answer cannot be kept; the first reason stands.
+func (w *walk) refuse(f frame, r sqlinfo.Reason, detail string) {
+	if f.cause != sqlinfo.ReasonNone {
+		r = f.cause
+	}
+	if w.refusal == sqlinfo.ReasonNone {
+		w.refusal, w.detail = r, detail
+	}
+}
+
+// changesAll notes that anything may be written.
+func (w *walk) changesAll(detail string) {
+	if !w.writesAll {
+		w.writesAll, w.allDetail = true, detail
+	}
+}
+
+// later queues a visit, within the bound.
+func (w *walk) later(visit func()) {
+	if w.visits++; w.visits > maxVisits {
+		w.refuse(frame{}, ReasonClosure, "")
+		w.changesAll("")
+		return
+	}
+	w.queue = append(w.queue, visit)
+}
+
+func (w *walk) drain() {
+	for len(w.queue) > 0 {
+		visit := w.queue[0]
+		w.queue = w.queue[1:]
+		visit()
+	}
+}
+
+// statement walks one statement to the end.
+func (w *walk) statement(info *sqlinfo.Info) {
+	f := frame{path: w.top}
+	for _, fn := range w.s.implicit {
+		w.callFor(ReasonUserCast, fn, f)
+	}
+	w.text(readingOf(info), f)
+	w.drain()
+}
+
+// reads visits a relation that is read.
+func (w *walk) reads(r *relation, f frame) {
+	if w.read[r] {
+		return
+	}
+	if w.read == nil {
+		w.read = make(map[*relation]bool)
+	}
+	w.read[r] = true
+	switch {
+	case r.isSystem():
+		w.refuse(f, sqlinfo.ReasonSystemCatalog, r.scope)
+		return
+	case r.kind == 'S':
+		w.refuse(f, sqlinfo.ReasonSequence, r.scope)
+		return
+	case r.kind == 'f':
+		w.refuse(f, ReasonForeignTable, r.scope)
+	case r.foreignBelow != nil:
+		w.refuse(f, ReasonForeignTable, r.foreignBelow.scope)
+	case r.persistence == 'u':
+		w.refuse(f, ReasonUnloggedTable, r.scope)
+	case r.unloggedBelow != nil:
+		w.refuse(f, ReasonUnloggedTable, r.unloggedBelow.scope)
+	}
+	if r.rls {
+		w.rls = true
+		// Which policies apply depends on the role and the command; all of them are
+		// taken, which names too much rather than too little.
+		for _, p := range r.policies {
+			w.code(p, frame{path: &qualified, via: &step{"policy on " + r.scope, f.via}, policy: true})
+		}
+	}
+	if r.kind == 'v' {
+		w.code(r.view, frame{path: &qualified, via: &step{"view " + r.scope, f.via}, policy: f.policy})
+		return
+	}
+	w.note(&w.readScopes, r, f.via)
+}
+
+// note adds a table and its ancestors to a set of scopes. Rows of a child show
+// in its ancestors, and writing an ancestor may change a child. With the
+// ancestors on both sides, a reader and a writer share a scope whenever one of
+// the two tables is the other or stands above it; no list of children, which
+// may be long, is needed.
+func (w *walk) note(set *map[string]*step, r *relation, via *step) {
+	if *set == nil {
+		*set = make(map[string]*step)
+	}
+	if _, ok := (*set)[r.scope]; !ok {
+		(*set)[r.scope] = via
+	}
+	for _, a := range r.ancestors {
+		if _, ok := (*set)[a.scope]; !ok {
+			(*set)[a.scope] = &step{"parent of " + r.scope, via}
+		}
+	}
+}
+
+// code visits a text that the catalog holds, and what the server has recorded of
+// it.
+func (w *walk) code(c *code, f frame) {
+	if c == nil {
+		return
+	}
+	w.text(c.reading(), f)
+	w.used(&c.uses, f)
+}
+
+func (w *walk) used(u *uses, f frame) {
+	for _, r := range u.relations {
+		w.later(func() { w.reads(r, f) })
+	}
+	for _, fn := range u.functions {
+		w.later(func() { w.call(fn, f) })
+	}
+}
+
+// text visits everything that a text names.
+func (w *walk) text(r *reading, f frame) {
+	for _, n := range r.reads {
+		found, temp := w.s.find(n, f.path)
+		if temp && (len(found) > 0 || f.path.temp[n.Name] || n.Schema != "") || temp && f.path.hidden {
+			w.refuse(f, sqlinfo.ReasonTempTable, n.String())
+		}
+		for _, rel := range found {
+			w.later(func() { w.reads(rel, f) })
+		}
+	}
+	for _, n := range r.writes {
+		found, temp := w.s.find(n, f.path)
+		for _, rel := range found {
+			w.later(func() { w.writes(rel, r.ops, f) })
+		}
+		if len(found) == 0 && !temp && !r.ddl {
+			// Either the server will refuse the statement, or the relation is younger
+			// than the snapshot, and then so may be triggers and cascades.
+			w.changesAll(n.String())
+		}
+	}
+	if r.ddl {
+		w.ddl = true
+	}
+	if r.writesAll {
+		w.changesAll(r.detail)
+	}
+	w.session = w.session || r.session
+	w.functionsOf(r, f)
+}

@@ -1,0 +1,119 @@
+package catalog
+
+// writes visits a relation that is written, and all that happens in its wake.
+func (w *walk) writes(r *relation, ops op, f frame) {
+	if r.isSystem() {
+		// Writing a system catalog by hand can mean anything.
+		w.changesAll(r.scope)
+		w.ddl = true
+		return
+	}
+	if r.kind == 'p' && ops&opUpdate != 0 {
+		// An UPDATE that moves a row to another partition deletes and inserts it
+		// there ("Partitioning" in the PostgreSQL manual).
+		ops |= opInsert | opDelete
+	}
+	fresh := ops &^ w.wrote[r]
+	if fresh == 0 {
+		return
+	}
+	if w.wrote == nil {
+		w.wrote = make(map[*relation]op)
+	}
+	w.wrote[r] |= fresh
+
+	if r.kind == 'S' {
+		return // no answer that reads a sequence is kept
+	}
+	if r.kind == 'v' {
+		w.throughView(r, fresh, f)
+	} else {
+		w.note(&w.writeScopes, r, f.via)
+	}
+	w.wake(r, fresh, f)
+	for _, child := range r.children {
+		w.later(func() {
+			w.writes(child, fresh, frame{path: f.path, via: &step{"child of " + r.scope, f.via}})
+		})
+	}
+}
+
+// throughView follows a write to a view to the tables under it. Only one of them
+// can be the target of an automatically updatable view ("CREATE VIEW", "Updatable
+// Views" in the manual); all are taken.
+func (w *walk) throughView(r *relation, ops op, f frame) {
+	if r.view == nil {
+		w.changesAll(r.scope)
+		return
+	}
+	through := frame{path: &qualified, via: &step{"view " + r.scope, f.via}}
+	for _, base := range r.view.relations {
+		w.later(func() { w.writes(base, ops, through) })
+	}
+	w.code(r.view, through)
+}
+
+// wake visits what a write to the rows of a relation sets off.
+func (w *walk) wake(r *relation, ops op, f frame) {
+	for _, ru := range r.rules {
+		if ru.op&ops == 0 {
+			continue
+		}
+		// What a rule does to the relations it names is not looked at more closely.
+		at := frame{path: &qualified, via: &step{"rule " + ru.name + " on " + r.scope, f.via}}
+		for _, rel := range ru.relations {
+			w.later(func() { w.writes(rel, opAll, at) })
+		}
+		for _, fn := range ru.functions {
+			w.later(func() { w.call(fn, at) })
+		}
+	}
+	for _, k := range r.keys {
+		at := frame{path: f.path, via: &step{"foreign key " + k.name + " to " + r.scope, f.via}}
+		if effect := k.effect(ops); effect != 0 {
+			w.later(func() { w.writes(k.child, effect, at) })
+		}
+	}
+	for _, t := range r.triggers {
+		if t.op&ops == 0 {
+			continue
+		}
+		at := frame{path: f.path, via: &step{"trigger " + t.name + " on " + r.scope, f.via}}
+		for _, fn := range t.calls {
+			w.later(func() { w.call(fn, at) })
+		}
+	}
+	for _, fn := range r.onWrite {
+		w.later(func() { w.call(fn, f) })
+	}
+	if r.rls {
+		for _, p := range r.policies {
+			w.code(p, frame{path: &qualified, via: &step{"policy on " + r.scope, f.via}, policy: true})
+		}
+	}
+}
+
+// effect tells what a change of the referenced table does to the referencing
+// one ("CREATE TABLE", "REFERENCES" in the manual). TRUNCATE reaches it whatever
+// the actions are, if CASCADE is given, and fails otherwise.
+func (k foreignKey) effect(ops op) op {
+	var out op
+	if ops&opDelete != 0 {
+		switch k.onDelete {
+		case 'c':
+			out |= opDelete
+		case 'n', 'd':
+			out |= opUpdate
+		}
+	}
+	if ops&opUpdate != 0 {
+		switch k.onUpdate {
+		case 'c', 'n', 'd':
+			out |= opUpdate
+		}
+	}
+	if ops&opTruncate != 0 {
+		out |= opTruncate
+	}
+	return out
+}
