@@ -274,8 +274,6 @@ func (b *builder) use(d depend) {
 		if rel := b.relations[d.object]; rel != nil {
 			to.relations = append(to.relations, rel)
 		}
-	case d.used == "type":
-		to.types = append(to.types, d.object)
 	}
 }
 

@@ -60,6 +60,8 @@ const (
 
 const queryFingerprint = `WITH names AS MATERIALIZED (
   SELECT oid, nspname, nspname LIKE 'pg\_temp\_%' OR nspname LIKE 'pg\_toast%' AS hidden FROM pg_catalog.pg_namespace
+), temps AS MATERIALIZED (
+  SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'
 ), rels AS MATERIALIZED (
   SELECT c.oid, pg_catalog.hashtextextended(pg_catalog.concat_ws(',', c.relnamespace, c.relname, c.relkind, c.relpersistence,
     c.relowner, c.relacl, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relispartition), c.oid::pg_catalog.int8) AS hash
@@ -73,11 +75,11 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
      pg_catalog.concat_ws(',', rolname, rolsuper, rolinherit, rolbypassrls), oid::pg_catalog.int8))) FROM pg_catalog.pg_roles),
 ` + rowHash + `x.oid` + xidHash + `pg_namespace x WHERE x.oid IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.attrelid` + xidHash + `pg_attribute x WHERE x.attnum > 0 AND x.attrelid IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_attrdef x WHERE x.adrelid IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_constraint x WHERE x.connamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.oid` + xidHash + `pg_attrdef x WHERE x.adrelid NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + xidHash + `pg_constraint x WHERE x.contype <> 'n' AND x.connamespace IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.inhrelid` + xidHash + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_rewrite x WHERE x.ev_class IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_trigger x WHERE x.tgrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + xidHash + `pg_rewrite x WHERE x.ev_class NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + xidHash + `pg_trigger x WHERE x.tgfoid >= 16384 AND x.tgrelid NOT IN (SELECT oid FROM temps)),
 ` + rowHash + `x.oid` + xidHash + `pg_policy x),
 ` + rowHash + `x.oid` + xidHash + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.aggfnoid::pg_catalog.oid` + xidHash + `pg_aggregate x WHERE x.aggfnoid >= 16384),
@@ -86,7 +88,7 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
 ` + rowHash + `x.oid` + xidHash + `pg_amop x WHERE x.oid >= 16384),
 ` + rowHash + `x.oid` + xidHash + `pg_amproc x WHERE x.oid >= 16384),
 ` + rowHash + `x.oid` + xidHash + `pg_cast x),
-` + rowHash + `x.oid` + xidHash + `pg_type x WHERE x.oid >= 16384 AND x.typnamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.oid` + xidHash + `pg_type x WHERE x.oid >= 16384 AND x.typtype <> 'c' AND x.typcategory <> 'A' AND x.typnamespace IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.oid` + xidHash + `pg_enum x),
 ` + rowHash + `x.rngtypid` + xidHash + `pg_range x),
 ` + rowHash + `x.oid` + xidHash + `pg_collation x WHERE x.oid >= 16384),

@@ -129,21 +129,21 @@ WHERE t.typtype = 'd' AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
 // name: who uses it (the first two columns) and what is used. PostgreSQL records
 // no dependency on objects that come with the server, so the texts are read as
 // well.
-const queryDepends = `SELECT o.kind, o.owner::text,
-  CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_proc'::regclass THEN 'function'
-    WHEN 'pg_operator'::regclass THEN 'operator' ELSE 'type' END, d.refobjid::text
-FROM (
-  SELECT 'rule' AS kind, oid AS owner, 'pg_rewrite'::regclass AS class, oid AS object
-  FROM pg_rewrite WHERE oid >= 16384
-  UNION ALL SELECT 'policy', oid, 'pg_policy'::regclass, oid FROM pg_policy
-  UNION ALL SELECT 'function', oid, 'pg_proc'::regclass, oid FROM pg_proc WHERE oid >= 16384
-  UNION ALL SELECT 'trigger', oid, 'pg_trigger'::regclass, oid FROM pg_trigger WHERE tgfoid >= 16384
-  UNION ALL SELECT 'relation', adrelid, 'pg_attrdef'::regclass, oid FROM pg_attrdef
-  UNION ALL SELECT 'relation', conrelid, 'pg_constraint'::regclass, oid FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0
-  UNION ALL SELECT 'domain', contypid, 'pg_constraint'::regclass, oid FROM pg_constraint WHERE contypid <> 0
-  UNION ALL SELECT 'domain', oid, 'pg_type'::regclass, oid FROM pg_type WHERE typtype = 'd' AND oid >= 16384
-) o JOIN pg_depend d ON d.classid = o.class AND d.objid = o.object
-WHERE d.refobjid >= 16384
-  AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
-    OR d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass) AND o.kind IN ('rule', 'policy', 'function'))
+const queryDepends = `SELECT CASE d.classid WHEN 'pg_rewrite'::regclass THEN 'rule' WHEN 'pg_policy'::regclass THEN 'policy'
+    WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_trigger'::regclass THEN 'trigger' WHEN 'pg_type'::regclass THEN 'domain'
+    WHEN 'pg_attrdef'::regclass THEN 'relation' ELSE CASE WHEN c.conrelid = 0 THEN 'domain' ELSE 'relation' END END,
+  (CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adrelid
+    WHEN 'pg_constraint'::regclass THEN CASE WHEN c.conrelid = 0 THEN c.contypid ELSE c.conrelid END
+    ELSE d.objid END)::text,
+  CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_proc'::regclass THEN 'function' ELSE 'operator' END,
+  d.refobjid::text
+FROM pg_depend d
+LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
+LEFT JOIN pg_constraint c ON d.classid = 'pg_constraint'::regclass AND c.oid = d.objid
+WHERE d.refobjid >= 16384 AND (
+  d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+    AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass, 'pg_trigger'::regclass,
+      'pg_type'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass)
+  OR d.refclassid = 'pg_class'::regclass
+    AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass))
 GROUP BY 1, 2, 3, 4`

@@ -68,7 +68,6 @@ type rule struct {
 type uses struct {
 	relations []*relation
 	functions []*function
-	types     []oid
 }
 
 type foreignKey struct {
