@@ -91,16 +91,19 @@ func (r *Reader) Columns() ([]Column, error) {
 	return DecodeColumns(r.block, int(r.cols))
 }
 
-// Next reads the next row into cells, which must have room for NumCols
-// slices; further ones are left alone. The cells alias the row set: they must
-// not be written to. NULL is nil, and an empty cell is not nil. Next returns false
-// after the last row and for damaged bytes; Err tells which.
+// Next reads the next row into cells, at least NumCols slices; further ones are
+// left alone. The cells alias the row set: they must not be written to. NULL is
+// nil, and an empty cell is not nil. Next returns false after the last row, and
+// for damaged bytes or too few cells; Err tells which.
 func (r *Reader) Next(cells [][]byte) bool {
 	if r.left == 0 {
 		return false
 	}
 	if r.cols == 0 {
 		return r.nextEmpty()
+	}
+	if len(cells) < int(r.cols) {
+		return r.fail()
 	}
 	b, pos := r.b, r.pos
 	cells = cells[:r.cols]
@@ -170,10 +173,10 @@ func (r *Reader) Rewind() {
 	r.pos, r.left, r.bad = r.first, r.rows, false
 }
 
-// Err returns ErrCorrupt if Next or Skip stopped at damaged bytes, and nil otherwise.
+// Err returns ErrCorrupt if Next or Skip stopped before the last row, and nil otherwise.
 func (r *Reader) Err() error {
 	if r.bad {
-		return fmt.Errorf("%w: row beyond the end", ErrCorrupt)
+		return fmt.Errorf("%w: row beyond the end, or more columns than cells", ErrCorrupt)
 	}
 	return nil
 }
