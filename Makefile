@@ -1,0 +1,46 @@
+# Every target says behind ## what it does; plain `make` lists them.
+
+# The modules of go.work whose tests need no server.
+UNIT := ./... ./bench/... ./cmd/mlcache/... ./sqlinfo/oracle/... ./test/...
+MODULES := . bench cmd/mlcache integration sqlinfo/oracle test
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## show the cache at work: brings its own database and Redis, under a minute
+	go run ./cmd/mlcache demo
+
+.PHONY: test
+test: vet unit integration ## run every test, set-up included
+
+.PHONY: vet
+vet: ## run go vet over every module
+	go vet $(UNIT) ./integration/...
+
+.PHONY: unit
+unit: ## run the tests that need no server
+	go test -race $(UNIT)
+
+.PHONY: integration
+integration: ## run the tests over real PostgreSQL and Redis
+	integration/run.sh ./...
+
+.PHONY: lint
+lint: ## run golangci-lint and check that every go.mod is tidy (builds the linter at first)
+	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go mod tidy -diff) &&) true
+	$(foreach m,$(MODULES),(cd $(m) && go run $(GOLANGCI_LINT) run ./...) &&) true
+
+.PHONY: fmt
+fmt: ## format every Go file
+	gofmt -w $(MODULES)
+
+.PHONY: tidy
+tidy: ## tidy the go.mod of every module
+	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go mod tidy) &&) true
+	go work sync
