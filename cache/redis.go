@@ -89,8 +89,12 @@ func (r *Redis) Delete(ctx context.Context, key []byte) error {
 	return nil
 }
 
-// name is the key's name in Redis.
+// Name is the name of the key in Redis. It shows nothing of the key. It is empty
+// when the level is switched off.
 func (r *Redis) Name(key []byte) string {
+	if r == nil {
+		return ""
+	}
 	sum := sha256.Sum256(key)
 	var stack [128]byte
 	name := append(stack[:0], r.prefix...)
