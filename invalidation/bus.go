@@ -47,20 +47,20 @@ func (v *Versions) receive(payload string) {
 	m, ok := parseMessage(payload)
 	if !ok {
 		v.counters.badMessages.Add(1)
-		v.kick()
+		v.kickLater()
 		return
 	}
 	var calls []func()
 	v.mu.Lock()
 	if m.birth != v.birth || v.lost {
 		v.mu.Unlock()
-		v.kick()
+		v.kickLater()
 		return
 	}
 	gap := m.partial || m.previous > v.published
 	v.published = max(v.published, m.seq)
 	if m.epoch != v.epoch.last {
-		if m.seq >= v.epochSeq {
+		if m.seq >= v.epoch.seq {
 			// Everything has changed. The poll brings the new epoch.
 			v.epoch.forget(m.seq)
 			v.allListeners(&calls)
@@ -84,6 +84,6 @@ func (v *Versions) receive(payload string) {
 	v.mu.Unlock()
 	run(calls)
 	if gap {
-		v.kick()
+		v.kickLater()
 	}
 }

@@ -53,7 +53,7 @@ func (c *Cell) set(nonce, seq uint64, fenced time.Duration, now time.Time) bool 
 	if seq < c.seq {
 		return false
 	}
-	changed := c.last != 0 && c.last != nonce
+	changed := c.last != nonce
 	c.seq, c.last = seq, nonce
 	c.nonce, c.shutUntil = nonce, time.Time{}
 	if fenced > 0 {

@@ -9,7 +9,14 @@ import (
 // idleAfter is how long nobody must have asked for polling to pause.
 const idleAfter = time.Minute
 
-// kick asks for a poll soon. It never blocks.
+// busPause is the least time between polls that messages ask for: whoever can publish must not make this process poll
+// without end.
+const busPause = 5 * time.Millisecond
+
+// smallEnough is how many scopes are read again, rather than forgotten, when a poll cannot tell what has changed.
+const smallEnough = 1024
+
+// kick asks for a poll at once. It never blocks.
 func (v *Versions) kick() {
 	select {
 	case v.wake <- struct{}{}:
@@ -17,15 +24,23 @@ func (v *Versions) kick() {
 	}
 }
 
+// kickLater asks for a poll soon.
+func (v *Versions) kickLater() {
+	select {
+	case v.wakeLater <- struct{}{}:
+	default:
+	}
+}
+
 // loop polls, renews the leases of open fences and delivers the queue, until Close.
 func (v *Versions) loop() {
 	v.tasks.Go(v.listen)
-	idle := time.Now()
 	lease := v.cfg.FenceLease / 3
-	renewed := time.Now()
 	tick := min(v.every, lease)
 	timer := time.NewTimer(tick)
 	defer timer.Stop()
+	asked, renewed := time.Now(), time.Now()
+	soon := false
 	for {
 		woken := false
 		select {
@@ -33,29 +48,38 @@ func (v *Versions) loop() {
 			return
 		case <-v.wake:
 			woken = true
+		case <-v.wakeLater:
+			if !soon {
+				soon = true
+				timer.Reset(busPause)
+			}
+			continue
 		case <-timer.C:
 		}
 		now := time.Now()
-		if now.Sub(renewed) >= lease {
-			renewed = now
-			v.renew(v.ctx)
+		if v.touched.Swap(false) || woken || soon {
+			asked = now
 		}
+		soon = false
 		v.mu.Lock()
-		quiet := len(v.listening) == 0 && v.queue.empty()
+		idle := now.Sub(asked) > idleAfter && len(v.listening) == 0 && v.queue.empty()
 		early := now.Before(v.retryAt)
 		v.mu.Unlock()
-		if v.touched.Swap(false) || woken || !quiet {
-			idle = now
-		}
-		if !early && now.Sub(idle) < idleAfter {
+		if !idle && !early {
 			v.poll(v.ctx)
 		}
-		wait := tick
 		v.mu.Lock()
+		wait := tick
 		if v.failures > 0 {
-			wait = max(time.Until(v.retryAt), 0)
+			wait = max(0, time.Until(v.retryAt))
 		}
+		lostFences := v.refence
+		v.refence = false
 		v.mu.Unlock()
+		if lostFences || now.Sub(renewed) >= lease {
+			renewed = now
+			v.renew(v.ctx, lostFences)
+		}
 		timer.Reset(wait)
 	}
 }
@@ -67,14 +91,15 @@ func (v *Versions) poll(ctx context.Context) {
 	v.counters.polls.Add(1)
 	err := v.drain(ctx)
 	sent := time.Now()
+	current := false
 	if err == nil {
-		err = v.catchUp(ctx)
+		current, err = v.catchUp(ctx)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.pollErr = err
 	if err == nil {
-		if v.queue.empty() {
+		if current && v.queue.empty() {
 			v.validated.Store(&sent)
 		}
 		if v.failures > 0 {
@@ -94,64 +119,78 @@ func (v *Versions) poll(ctx context.Context) {
 	v.round = make(chan struct{})
 }
 
-// catchUp applies every change since the last poll. Only one runs at a time, so that of two births the one asked for
-// later is the newer one.
-func (v *Versions) catchUp(ctx context.Context) error {
+// catchUp applies every change since the last poll and reports whether this process is up to date then. Only one runs
+// at a time, so that of two births the one asked for later is the newer one.
+func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	v.mu.Lock()
 	from, known := v.polled, v.birth
 	v.mu.Unlock()
 	r, err := v.call(ctx, "poll", from)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if known != "" && r.birth != known && r.calm {
 		// Who made this birth did not know of this process, whose fences, or whose peers' fences, were lost with the
 		// old one: nothing stored since may last.
 		if r, err = v.call(ctx, "quarantine", r.birth); err != nil {
-			return err
+			return false, err
 		}
 	}
 	var calls []func()
-	defer func() { run(calls) }()
+	v.mu.Lock()
+	again, ok := v.apply(r, &calls)
+	v.mu.Unlock()
+	run(calls)
+	for len(again) > 0 {
+		n := min(len(again), drainAtOnce)
+		if err := v.read(ctx, again[:n]); err != nil {
+			return false, err
+		}
+		again = again[n:]
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.birth != r.birth || v.lost {
-		v.adopt(r.header, &calls)
-		return nil
+	if !ok || v.lost || r.birth != v.birth {
+		// Something newer has come in between: the answer is of no use.
+		v.kick()
+		return false, nil
 	}
-	if !v.header(r.header, &calls) {
-		return nil
+	v.polled = max(v.polled, r.seq)
+	v.published = max(v.published, r.published)
+	return true, nil
+}
+
+// apply takes over the answer to a poll, if it can, and returns the cells that must be read before the process is up to
+// date. Called with v.mu held.
+func (v *Versions) apply(r reply, calls *[]func()) (again []*Cell, ok bool) {
+	if v.birth != r.birth || v.lost {
+		v.adopt(r.header, calls)
+		return nil, true
+	}
+	if !v.header(r.header, calls) {
+		return nil, false
 	}
 	now := time.Now()
 	if r.complete {
 		for _, s := range r.states {
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.seq, s.fenced, now) {
-				calls = append(calls, c.listeners...)
+				*calls = append(*calls, c.listeners...)
 			}
 		}
-	} else {
-		v.counters.resyncs.Add(1)
-		for _, w := range v.cells {
-			if c := w.Value(); c != nil && c.seq < r.seq {
-				c.forget(r.seq)
-				calls = append(calls, c.listeners...)
-			}
+		return nil, true
+	}
+	v.counters.resyncs.Add(1)
+	for _, w := range v.cells {
+		if c := w.Value(); c != nil && c.seq < r.seq {
+			again = append(again, c)
 		}
 	}
-	v.polled = max(v.polled, r.seq)
-	v.published = max(v.published, r.published)
-	return nil
-}
-
-// renew extends the leases of the fences that are open, and sets again those that Redis has lost.
-func (v *Versions) renew(ctx context.Context) {
-	v.mu.Lock()
-	open := make([]*Fence, 0, len(v.fences))
-	for f := range v.fences {
-		open = append(open, f)
+	if len(again) <= smallEnough {
+		return again, true
 	}
-	v.mu.Unlock()
-	for _, f := range open {
-		f.renew(ctx)
+	for _, c := range again {
+		c.forget(r.seq)
+		*calls = append(*calls, c.listeners...)
 	}
+	return nil, true
 }

@@ -1,128 +1,138 @@
 package invalidation
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 const (
-	queueMax    = 16384 // scopes; beyond it everything is invalidated
+	queueMax    = 16384 // scopes; beyond it everything is invalidated in their place
 	queueIDs    = 8     // fences remembered per scope; others end by their lease
 	drainAtOnce = 512   // scopes in one command
 )
 
 // queue holds the changes that Redis could not be told of: each scope once, and beyond a limit "everything" in their
-// place. Each queued cell is held, so that it reads 0. Guarded by Versions.mu.
+// place. A queued cell is held, so that it reads 0. Guarded by Versions.mu.
 type queue struct {
-	cells map[*Cell]*waiting
-	all   *waiting // not nil: everything
+	cells map[*Cell]waiting
+	all   waiting // everything, when it has holds
 }
 
+// waiting is what is to be told about one scope.
 type waiting struct {
-	ids   []string
-	holds int
+	ids          []string  // of fences to release
+	holds        int       // on the cell, ended by the delivery
+	unknownUntil time.Time // the change may become visible until then
 }
 
-func (w *waiting) join(ids []string, holds int) {
-	w.holds += holds
-	w.ids = append(w.ids, ids...)
-	if len(w.ids) > queueIDs {
-		w.ids = w.ids[len(w.ids)-queueIDs:]
+func (w waiting) and(o waiting) waiting {
+	ids := make([]string, 0, queueIDs)
+	for _, id := range append(append([]string{}, w.ids...), o.ids...) {
+		if len(ids) < queueIDs {
+			ids = append(ids, id)
+		}
 	}
+	w.ids = ids
+	w.holds += o.holds
+	if o.unknownUntil.After(w.unknownUntil) {
+		w.unknownUntil = o.unknownUntil
+	}
+	return w
 }
 
-func (q *queue) empty() bool { return len(q.cells) == 0 && q.all == nil }
+func (q *queue) empty() bool { return len(q.cells) == 0 && q.all.holds == 0 }
 
-// add takes over one hold of each cell, and one of the epoch when all is set.
-func (q *queue) add(epoch *Cell, id string, all bool, cells []*Cell) {
-	var ids []string
-	if id != "" {
-		ids = []string{id}
-	}
+// add takes over the holds in w on each cell, and on the epoch when all is set.
+func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) {
 	if all {
-		q.everything(ids, 1)
+		q.all = q.all.and(w)
+	}
+	if q.cells == nil {
+		q.cells = map[*Cell]waiting{}
 	}
 	for _, c := range cells {
-		q.one(c, ids, 1)
+		q.cells[c] = q.cells[c].and(w)
 	}
 	if len(q.cells) <= queueMax {
 		return
 	}
 	epoch.hold()
-	q.everything(nil, 1)
+	q.all = q.all.and(waiting{holds: 1})
 	for c, w := range q.cells {
+		if w.unknownUntil.After(q.all.unknownUntil) {
+			q.all = q.all.and(waiting{ids: w.ids[:min(1, len(w.ids))], unknownUntil: w.unknownUntil})
+		}
+		// The cell's version is out of date. It is unknown until Redis has been asked, and "everything" comes first.
+		c.forget(c.seq)
 		for range w.holds {
-			// The cell itself may not be readable before everything has been delivered: its version is gone.
-			c.forget(c.seq)
 			c.unhold()
 		}
 	}
 	q.cells = nil
 }
 
-func (q *queue) everything(ids []string, holds int) {
-	if q.all == nil {
-		q.all = &waiting{}
-	}
-	q.all.join(ids, holds)
-}
-
-func (q *queue) one(c *Cell, ids []string, holds int) {
-	if q.cells == nil {
-		q.cells = map[*Cell]*waiting{}
-	}
-	w := q.cells[c]
-	if w == nil {
-		w = &waiting{}
-		q.cells[c] = w
-	}
-	w.join(ids, holds)
-}
-
-// drain tells Redis what is queued and returns the error of the first command that failed; what was not delivered stays
-// queued.
+// drain tells Redis what is queued, everything first. It returns the error of the first command that failed; what was
+// not delivered stays queued.
 func (v *Versions) drain(ctx context.Context) error {
 	for {
 		v.mu.Lock()
-		all := v.queue.all
-		v.queue.all = nil
-		var cells []*Cell
-		var taken []*waiting
-		var ids []string
-		for c, w := range v.queue.cells {
-			if len(cells) == drainAtOnce {
-				break
-			}
-			cells, taken = append(cells, c), append(taken, w)
-			ids = append(ids, w.ids...)
-			delete(v.queue.cells, c)
-		}
+		all, cells, taken, unknown := v.queue.take(time.Now())
 		v.mu.Unlock()
-		if all == nil && cells == nil {
+		if all.holds == 0 && cells == nil {
 			return nil
 		}
-		if all != nil {
-			ids = append(ids, all.ids...)
+		ids := append([]string{}, all.ids...)
+		for _, w := range taken {
+			ids = append(ids, w.ids...)
 		}
-		err := v.tell(ctx, ids, Committed, all != nil, cells)
+		outcome := Committed
+		if unknown {
+			outcome = Unknown
+		}
+		err := v.tell(ctx, ids, outcome, all.holds > 0, cells)
 		v.mu.Lock()
 		if err != nil {
 			for i, c := range cells {
-				v.queue.one(c, taken[i].ids, taken[i].holds)
+				v.queue.add(v.epoch, taken[i], false, []*Cell{c})
 			}
-			if all != nil {
-				v.queue.everything(all.ids, all.holds)
+			if all.holds > 0 {
+				v.queue.add(v.epoch, all, true, nil)
 			}
 			v.mu.Unlock()
 			return err
 		}
+		// The delivery itself ended one hold of each.
 		for i, c := range cells {
 			for range taken[i].holds - 1 {
 				c.unhold()
 			}
 		}
-		if all != nil {
-			for range all.holds - 1 {
-				v.epoch.unhold()
-			}
+		for range all.holds - 1 {
+			v.epoch.unhold()
 		}
 		v.mu.Unlock()
 	}
+}
+
+// take removes a command's worth of what is queued: everything alone, or some scopes whose outcome has the same name.
+func (q *queue) take(now time.Time) (all waiting, cells []*Cell, taken []waiting, unknown bool) {
+	if q.all.holds > 0 {
+		all, q.all = q.all, waiting{}
+		return all, nil, nil, now.Before(all.unknownUntil) && len(all.ids) > 0
+	}
+	for c, w := range q.cells {
+		u := now.Before(w.unknownUntil) && len(w.ids) > 0
+		if cells == nil {
+			unknown = u
+		}
+		if u != unknown {
+			continue
+		}
+		cells, taken = append(cells, c), append(taken, w)
+		delete(q.cells, c)
+		if len(cells) == drainAtOnce {
+			break
+		}
+	}
+	return all, cells, taken, unknown
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -61,10 +60,10 @@ func (v *Versions) answer(op string, cmd *redis.Cmd) (reply, error) {
 	return r, err
 }
 
-// learn applies the answer to a question about cells, in their order. holds is how many holds on each of them end with
-// it. When the state of Redis turns out to be another one than the state known here, everything becomes unknown, which
+// learn applies the answer to a question about cells, in their order. own says that the question was the release of a
+// change, which ends one hold of each. When the state of Redis turns out to be another one than the state known here, everything becomes unknown, which
 // is safe, until a poll has found out; the holds end all the same.
-func (v *Versions) learn(r reply, cells []*Cell, holds int) error {
+func (v *Versions) learn(r reply, cells []*Cell, own bool) error {
 	var calls []func()
 	v.mu.Lock()
 	ok := len(r.states) == len(cells)
@@ -72,13 +71,16 @@ func (v *Versions) learn(r reply, cells []*Cell, holds int) error {
 		ok = v.header(r.header, &calls)
 	} else {
 		v.forgetAll(&calls)
+		v.kick()
 	}
 	now := time.Now()
 	for i, c := range cells {
-		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) {
+		// A version learnt for the first time is news, but no change.
+		first := c.last == 0 && !own
+		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) && !first {
 			calls = append(calls, c.listeners...)
 		}
-		for range holds {
+		if own {
 			c.unhold()
 		}
 	}
@@ -88,6 +90,15 @@ func (v *Versions) learn(r reply, cells []*Cell, holds int) error {
 		return errReply
 	}
 	return nil
+}
+
+// notice applies what an answer says about everything.
+func (v *Versions) notice(r reply) {
+	var calls []func()
+	v.mu.Lock()
+	v.header(r.header, &calls)
+	v.mu.Unlock()
+	run(calls)
 }
 
 // header applies what an answer says about everything and reports whether its states may be applied. Called with v.mu
@@ -106,14 +117,10 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 		v.kick()
 		return false
 	}
-	if h.epoch != v.epoch.last {
-		if h.seq < v.epochSeq {
-			return false
-		}
+	if h.epoch != v.epoch.last && h.seq >= v.epoch.seq {
 		v.counters.epochs.Add(1)
 		v.allListeners(calls)
 	}
-	v.epochSeq = max(v.epochSeq, h.seq)
 	v.quarantine(h)
 	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
 	return true
@@ -122,6 +129,7 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 // adopt takes the state of a birth not known before.
 func (v *Versions) adopt(h header, calls *[]func()) {
 	v.birth, v.lost = h.birth, false
+	v.refence = len(v.fences) > 0
 	v.epoch.forget(0)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {
@@ -130,7 +138,7 @@ func (v *Versions) adopt(h header, calls *[]func()) {
 		}
 	}
 	v.allListeners(calls)
-	v.epochSeq, v.polled, v.published = h.seq, h.seq, h.published
+	v.polled, v.published = h.seq, h.published
 	v.counters.epochs.Add(1)
 	v.quarantined = time.Time{}
 	v.quarantine(h)
@@ -170,6 +178,3 @@ func run(calls []func()) {
 		f()
 	}
 }
-
-// noteIDs joins the fences' names as the script reads them.
-func noteIDs(ids []string) string { return strings.Join(ids, ",") }

@@ -52,7 +52,7 @@ func (v *Versions) Stats() Stats {
 	defer v.mu.Unlock()
 	s.Cells, s.OpenFences = len(v.cells), len(v.fences)
 	s.Queued = len(v.queue.cells)
-	if v.queue.all != nil {
+	if v.queue.all.holds > 0 {
 		s.Queued = -1
 	}
 	return s

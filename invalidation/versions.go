@@ -20,8 +20,8 @@ import (
 // Config says where versions live. The zero value is good for one process without Redis.
 type Config struct {
 	// Client reaches the Redis that all processes of the namespace share: a single server, a cluster or a sentinel
-	// group. It should have short timeouts, because fences and releases wait for it. It is not closed by Close. Nil
-	// means that there is only this process: no network is used.
+	// group. It should have short timeouts, because fences and releases wait for it. Open adds a hook to it; Close does
+	// not close it. Nil means that there is only this process: no network is used.
 	Client redis.UniversalClient
 
 	// Namespace is the prefix of the one key and the one channel in use. Defaults to "mlcache".
@@ -58,18 +58,19 @@ type Versions struct {
 	validated atomic.Pointer[time.Time]
 	touched   atomic.Bool // somebody reads
 	counters  counters
+	writes    socketWrites
 
 	mu          sync.Mutex
 	cells       map[string]weak.Pointer[Cell]
 	listening   []*Cell // keeps cells with listeners alive
 	epoch       *Cell
 	birth       string
-	lost        bool // another birth was seen: only a poll may bring versions back
-	epochSeq    uint64
+	lost        bool   // another birth was seen: only a poll may bring versions back
 	polled      uint64 // every change up to here has been applied
 	published   uint64 // newest message known
 	quarantined time.Time
 	fences      map[*Fence]struct{} // open, to be renewed
+	refence     bool                // at once: Redis may have lost them
 	queue       queue
 	round       chan struct{} // closed when the poll under way, or the next one, ends
 	pollErr     error
@@ -78,10 +79,11 @@ type Versions struct {
 	started     bool
 	closed      bool
 
-	wake   chan struct{}
-	ctx    context.Context
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup
+	wake      chan struct{}
+	wakeLater chan struct{}
+	ctx       context.Context
+	cancel    context.CancelFunc
+	tasks     sync.WaitGroup
 }
 
 // Open checks cfg and returns its Versions. The network is used from the first question on. The error says which field
@@ -106,22 +108,25 @@ func Open(cfg Config) (*Versions, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	v := &Versions{
-		cfg:    cfg,
-		client: cfg.Client,
-		log:    cfg.Logger,
-		key:    "{" + cfg.Namespace + "}:v",
-		bus:    "{" + cfg.Namespace + "}:bus",
-		every:  max(cfg.MaxStaleness/3, time.Millisecond),
-		cells:  map[string]weak.Pointer[Cell]{},
-		epoch:  &Cell{},
-		fences: map[*Fence]struct{}{},
-		round:  make(chan struct{}),
-		wake:   make(chan struct{}, 1),
+		cfg:       cfg,
+		client:    cfg.Client,
+		log:       cfg.Logger,
+		key:       "{" + cfg.Namespace + "}:v",
+		bus:       "{" + cfg.Namespace + "}:bus",
+		every:     max(cfg.MaxStaleness/3, time.Millisecond),
+		cells:     map[string]weak.Pointer[Cell]{},
+		epoch:     &Cell{},
+		fences:    map[*Fence]struct{}{},
+		round:     make(chan struct{}),
+		wake:      make(chan struct{}, 1),
+		wakeLater: make(chan struct{}, 1),
 	}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	if v.client == nil {
 		v.epoch.nonce = newNonce()
 		v.epoch.publish()
+	} else {
+		v.writes.attach(v.client)
 	}
 	return v, nil
 }
@@ -303,7 +308,7 @@ func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
 		v.kick()
 	}
 	if want != nil {
-		if _, err := v.read(ctx, want); err != nil {
+		if err := v.read(ctx, want); err != nil {
 			return err
 		}
 	}
@@ -314,6 +319,8 @@ func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
 	case <-round:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-v.ctx.Done():
+		return ErrClosed
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -321,16 +328,16 @@ func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
 }
 
 // read asks for the cells' versions and applies them.
-func (v *Versions) read(ctx context.Context, cells []*Cell) (reply, error) {
+func (v *Versions) read(ctx context.Context, cells []*Cell) error {
 	args := make([]any, len(cells))
 	for i, c := range cells {
 		args[i] = c.scope
 	}
 	r, err := v.call(ctx, "read", args...)
 	if err != nil {
-		return r, err
+		return err
 	}
-	return r, v.learn(r, cells, 0)
+	return v.learn(r, cells, false)
 }
 
 // Current asks Redis now whether the cells still have these versions, in one round trip, and applies what it learns. It
@@ -368,14 +375,18 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 	if err != nil {
 		return err
 	}
-	if err := v.learn(r, ask, 0); err != nil {
+	if err := v.learn(r, ask, false); err != nil {
 		return err
 	}
-	if r.shut > 0 {
+	if r.shut > 0 || v.epoch.Load() == 0 {
 		return ErrStale
 	}
 	k := 0
 	for i, c := range cells {
+		// This process may know better than Redis: of a change that Redis has not been told of yet.
+		if c.Load() != nonces[i] {
+			return ErrStale
+		}
 		if c == v.epoch {
 			if r.epoch != nonces[i] {
 				return ErrStale

@@ -12,7 +12,7 @@
 -- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own.
 local key = KEYS[1]
 local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local RING = 1024
+local RING = 4096
 local MESSAGE_MAX = 8192
 
 local t = redis.call('TIME')
@@ -27,7 +27,7 @@ if type(info) == 'string' then
     return redis.error_reply('READONLY mlcache: versions are asked of a master only')
   end
   identity = string.match(info, 'master_replid:(%w+)') or '-'
-elseif info.err and string.find(info.err, 'permission', 1, true) then
+elseif not string.find(info.err or '', 'section', 1, true) then
   return redis.error_reply('NOPERM mlcache: the user needs +info to notice a failover')
 end
 
@@ -124,39 +124,43 @@ elseif op == 'poll' then
   else
     out[2] = '+'
     local seen = {['']=true}
-    for n = from + 1, seq do
-      local slot = redis.call('HGET', key, 'c' .. int(n % RING)) or ''
-      if not seen[slot] then
-        seen[slot] = true
-        local v, list = state(string.sub(slot, 2))
-        if v then
-          local _, last = holding(list, NONE)
-          out[#out + 1] = string.sub(slot, 2)
-          show(v, last)
+    for first = from + 1, seq, 256 do
+      local names = {}
+      for n = first, math.min(first + 255, seq) do names[#names + 1] = 'c' .. int(n % RING) end
+      for _, slot in ipairs(redis.call('HMGET', key, unpack(names))) do
+        slot = slot or ''
+        if not seen[slot] then
+          seen[slot] = true
+          local v, list = state(string.sub(slot, 2))
+          if v then
+            local _, last = holding(list, NONE)
+            out[#out + 1] = string.sub(slot, 2)
+            show(v, last)
+          end
         end
       end
     end
   end
 
 elseif op == 'fence' or op == 'renew' then
-  -- fence, renew: groups of id, number of scopes (or '*' for everything), scopes. A renewal that finds its fence
-  -- gone sets it again, with a new nonce.
+  -- fence, renew: groups of id, number of scopes (or '*' for everything), scopes; at the end the caller's mark. A
+  -- renewal that finds its fence gone sets it again, with a new nonce.
   local k = 6
-  while k < #ARGV do
+  while k < #ARGV - 1 do
     local id, count = ARGV[k], ARGV[k + 1]
     local mine, ends, drop = ';' .. id .. ':', now + lease, {[id] = true}
     k = k + 2
     if count == '*' then
-      local again = op == 'renew' and string.find(all, mine, 1, true)
+      local held = op == 'renew' and string.find(all, mine, 1, true)
       all = holding(all, drop) .. mine .. int(ends)
       redis.call('HSET', key, 'w', all)
-      if not again then newepoch() end
+      if not held then newepoch() end
     else
       for _ = 1, tonumber(count) do
         local n, list = state(ARGV[k])
         local keep, last = holding(list, drop)
-        local again = n and op == 'renew' and string.find(list, mine, 1, true)
-        if not again then
+        local held = n and op == 'renew' and string.find(list, mine, 1, true)
+        if not held then
           bump(ARGV[k])
           n = nonce()
         end
