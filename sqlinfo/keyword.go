@@ -81,11 +81,188 @@ const (
 // The words that the scanner acts on.
 const (
 	kwNone Keyword = iota
-	kwLast
+	kwAbort
+	kwAll
+	kwAlter
+	kwAnalyse
+	kwAnalyze
+	kwAnd
+	kwAs
+	kwAt
+	kwAtomic
+	kwAuthorization
+	kwBegin
+	kwBetween
+	kwBinary
+	kwBy
+	kwCall
+	kwCascade
+	kwCase
+	kwChain
+	kwChar
+	kwCharacter
+	kwCharacteristics
+	kwCheckpoint
+	kwClose
+	kwCluster
+	kwCollation
+	kwComment
+	kwCommit
+	kwConcurrently
+	kwConflict
+	kwConstraints
+	kwCopy
+	kwCreate
+	kwCube
+	kwCurrent_catalog
+	kwCurrent_date
+	kwCurrent_role
+	kwCurrent_schema
+	kwCurrent_time
+	kwCurrent_timestamp
+	kwCurrent_user
+	kwDeallocate
+	kwDeclare
+	kwDelete
+	kwDiscard
+	kwDistinct
+	kwDo
+	kwDrop
+	kwElse
+	kwEnd
+	kwEscape
+	kwExcept
+	kwExecute
+	kwExplain
+	kwExtract
+	kwFetch
+	kwFilter
+	kwFor
+	kwFrom
+	kwFunction
+	kwGlobal
+	kwGrant
+	kwGroup
+	kwGrouping
+	kwHaving
+	kwIlike
+	kwImport
+	kwIn
+	kwInsert
+	kwIntersect
+	kwInto
+	kwIs
+	kwJoin
+	kwKey
+	kwLanguage
+	kwLike
+	kwLimit
+	kwListen
+	kwLoad
+	kwLocal
+	kwLocaltime
+	kwLocaltimestamp
+	kwLock
+	kwMaterialized
+	kwMerge
+	kwMove
+	kwNames
+	kwNo
+	kwNormalized
+	kwNot
+	kwNotify
+	kwNowait
+	kwOf
+	kwOffset
+	kwOn
+	kwOnly
+	kwOperator
+	kwOption
+	kwOr
+	kwOrder
+	kwOver
+	kwOverlaps
+	kwOverlay
+	kwPartition
+	kwPrecision
+	kwPrepare
+	kwPrepared
+	kwProcedure
+	kwReassign
+	kwRecursive
+	kwRefresh
+	kwReindex
+	kwRelease
+	kwReplace
+	kwReset
+	kwReturn
+	kwReturning
+	kwRevoke
+	kwRole
+	kwRollback
+	kwRollup
+	kwSavepoint
+	kwSchema
+	kwSecurity
+	kwSelect
+	kwSession
+	kwSession_user
+	kwSet
+	kwSetof
+	kwSets
+	kwShare
+	kwShow
+	kwSimilar
+	kwSkip
+	kwStart
+	kwSubstring
+	kwTable
+	kwTablesample
+	kwTemp
+	kwTemporary
+	kwThen
+	kwTime
+	kwTo
+	kwTransaction
+	kwTrim
+	kwTruncate
+	kwUescape
+	kwUnion
+	kwUnlisten
+	kwUnlogged
+	kwUpdate
+	kwUser
+	kwUsing
+	kwVacuum
+	kwValues
+	kwVarying
+	kwVerbose
+	kwView
+	kwWhen
+	kwWhere
+	kwWindow
+	kwWith
+	kwWithout
+	kwWork
+	kwXml
+	kwZone
 )
 
 // actedOn lists them in the order of the constants.
-const actedOn = ``
+const actedOn = `abort all alter analyse analyze and as at atomic authorization begin between binary by
+	call cascade case chain char character characteristics checkpoint close cluster collation
+	comment commit concurrently conflict constraints copy create cube current_catalog
+	current_date current_role current_schema current_time current_timestamp current_user
+	deallocate declare delete discard distinct do drop else end escape except execute explain
+	extract fetch filter for from function global grant group grouping having ilike import in
+	insert intersect into is join key language like limit listen load local localtime
+	localtimestamp lock materialized merge move names no normalized not notify nowait of
+	offset on only operator option or order over overlaps overlay partition precision prepare
+	prepared procedure reassign recursive refresh reindex release replace reset return
+	returning revoke role rollback rollup savepoint schema security select session
+	session_user set setof sets share show similar skip start substring table tablesample temp
+	temporary then time to transaction trim truncate uescape union unlisten unlogged update
+	user using vacuum values varying verbose view when where window with without work xml zone`
 
 var keywords = makeKeywords()
 

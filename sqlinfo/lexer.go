@@ -15,25 +15,25 @@ const (
 	// TokenJunk is what some versions of PostgreSQL refuse and some do not, such
 	// as 123abc. No token follows it.
 	TokenJunk
-	TokenIdent             // plain identifier or keyword
-	TokenQuotedIdent       // "..."
-	TokenUnicodeIdent      // U&"...", whose UESCAPE clause is a token of its own
-	TokenString            // '...', also of several parts continued over newlines
-	TokenEscapeString      // E'...'
-	TokenUnicodeString     // U&'...'
-	TokenDollarString      // $tag$...$tag$
-	TokenBitString         // B'...'
-	TokenHexString         // X'...'
-	TokenNational          // the N of N'...', followed by a TokenString
-	TokenInteger           // digits without point or exponent, however many
-	TokenFloat             // digits with a point or an exponent
-	TokenParam             // $n
-	TokenOperator          // one of + - * / % ^ < > = or a longer operator
-	TokenPunct             // one of , ( ) [ ] . ; :
-	TokenTypecast          // ::
-	TokenDotDot            // ..
-	TokenColonEquals       // :=
-	TokenEqualsGreater     // =>
+	TokenIdent         // plain identifier or keyword
+	TokenQuotedIdent   // "..."
+	TokenUnicodeIdent  // U&"...", whose UESCAPE clause is a token of its own
+	TokenString        // '...', also of several parts continued over newlines
+	TokenEscapeString  // E'...'
+	TokenUnicodeString // U&'...'
+	TokenDollarString  // $tag$...$tag$
+	TokenBitString     // B'...'
+	TokenHexString     // X'...'
+	TokenNational      // the N of N'...', followed by a TokenString
+	TokenInteger       // digits without point or exponent, however many
+	TokenFloat         // digits with a point or an exponent
+	TokenParam         // $n
+	TokenOperator      // one of + - * / % ^ < > = or a longer operator
+	TokenPunct         // one of , ( ) [ ] . ; :
+	TokenTypecast      // ::
+	TokenDotDot        // ..
+	TokenColonEquals   // :=
+	TokenEqualsGreater // =>
 )
 
 // Token is a piece of the text: text[Start:End].

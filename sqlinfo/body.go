@@ -1,0 +1,176 @@
+package sqlinfo
+
+import "strings"
+
+// Body is what the body of a function, a procedure or a DO block may do.
+type Body struct {
+	// Reads, Writes, Funcs, Attrs, Types, DateCasts and Operators are as in Info. In
+	// PL/pgSQL, where nothing tells a variable from a relation, Reads holds every
+	// name and every way to read it.
+	Reads, Writes, Funcs, Attrs, Types, DateCasts []Name
+	Operators                                     []string
+	// WritesAll: it may write what its text does not name.
+	WritesAll bool
+	// DDL: it changes the schema.
+	DDL bool
+	// Session: it changes the state of the session or the transaction.
+	Session bool
+	// Unknown: the body is not understood, or runs SQL that is not in its text. It
+	// may do anything, and the other fields do not say what.
+	Unknown bool
+	// Refusal and Detail say why an answer that depends on the body must not be
+	// kept, were all functions in Funcs safe; "" if, as far as the text tells, it
+	// may be. Writes alone are no such reason.
+	Refusal Reason
+	Detail  string
+}
+
+// ParseBody reads the body of a function in the given language: "sql" (also the
+// form BEGIN ATOMIC ... END and RETURN expression, as pg_get_function_sqlbody gives
+// them) or "plpgsql". For any other language Unknown is set. It never gives nil.
+func ParseBody(lang, body string) *Body {
+	unknown := &Body{Unknown: true, WritesAll: true, Refusal: ReasonSyntax}
+	if len(body) > defaultMaxBytes || strings.IndexByte(body, 0) >= 0 {
+		return unknown
+	}
+	var b *Body
+	switch strings.ToLower(lang) {
+	case "sql":
+		b = parseSQLBody(body)
+	case "plpgsql":
+		b = parsePLBody(body)
+	}
+	if b == nil {
+		return unknown
+	}
+	return b
+}
+
+// parseSQLBody reads a list of statements.
+func parseSQLBody(text string) *Body {
+	s := getScanner(text, Options{MaxDepth: defaultMaxDepth})
+	defer s.release()
+	s.cur, s.next = s.lx.Next(), s.lx.Next()
+	atomic := false
+	if isWord(s.cur, kwBegin) && isWord(s.next, kwAtomic) {
+		s.advance()
+		s.advance()
+		atomic = true
+	}
+	var parts []*Info
+	for {
+		for s.punct(s.cur, ';') {
+			s.advance()
+		}
+		if atomic && isWord(s.cur, kwEnd) && s.next.Kind == TokenEOF {
+			break
+		}
+		if s.cur.Kind == TokenEOF {
+			break
+		}
+		parts = append(parts, s.statement())
+		if s.hardStop || len(parts) > maxParts {
+			return nil
+		}
+	}
+	if len(parts) == 0 {
+		return &Body{}
+	}
+	all := combine(parts, len(parts))
+	b := bodyOf(all)
+	for _, p := range parts {
+		switch p.Kind {
+		case Unknown:
+			return nil
+		case Session, Tx:
+			b.Session = true
+		case Read:
+			if b.Refusal == "" && p.Refusal != ReasonUnknownFunction {
+				b.Refusal, b.Detail = p.Refusal, p.Detail
+			}
+		}
+	}
+	return b
+}
+
+func bodyOf(i *Info) *Body {
+	return &Body{Reads: i.Reads, Writes: i.Writes, Funcs: i.Funcs, Attrs: i.Attrs,
+		Types: i.Types, DateCasts: i.DateCasts, Operators: i.Operators,
+		WritesAll: i.WritesAll, DDL: i.DDL}
+}
+
+// parsePLBody reads a block of PL/pgSQL as one long text in which everything may
+// be the name of a relation, and a data-modifying statement may begin anywhere.
+func parsePLBody(text string) *Body {
+	s := getScanner(text, Options{MaxDepth: defaultMaxDepth})
+	defer s.release()
+	s.cur, s.next = s.lx.Next(), s.lx.Next()
+	s.begin()
+	s.body, s.everything = true, true
+	s.info.Kind = Read
+	s.scan()
+	if s.hardStop || s.dynamic {
+		return nil
+	}
+	refusal, detail := s.info.Refusal, s.info.Detail
+	b := bodyOf(s.finish())
+	b.Refusal, b.Detail, b.Session = refusal, detail, s.changesSession
+	return b
+}
+
+// bodyWord handles the words of PL/pgSQL and of SQL commands within it. They are
+// looked for anywhere, not only at the start of a command, since labels, THEN, LOOP
+// and the like make starts hard to tell; a variable of such a name makes the body
+// seem to do more than it does.
+func (s *scanner) bodyWord(f *frame) bool {
+	if s.punct(s.prev, '.') {
+		return false
+	}
+	switch s.cur.Keyword.word() {
+	case kwExecute:
+		s.dynamic = true
+	case kwDo:
+		s.dynamic = s.dynamic || isStringToken(s.next) || isWord(s.next, kwLanguage)
+	case kwInsert, kwUpdate, kwDelete, kwMerge:
+		if !s.isDML() {
+			return false
+		}
+		if isWord(s.next, kwSet) {
+			return false // DO UPDATE SET, THEN UPDATE SET: the target was named before
+		}
+		s.dml(f)
+		return true
+	case kwTruncate, kwRefresh, kwCopy, kwCreate, kwAlter, kwDrop, kwGrant, kwRevoke,
+		kwComment, kwSecurity, kwReassign, kwImport, kwPrepare, kwLoad:
+		if !s.commandStart() || isWord(s.cur, kwComment) && !isWord(s.next, kwOn) {
+			return false
+		}
+		s.info.WritesAll = true
+		switch s.cur.Keyword.word() {
+		case kwTruncate, kwRefresh, kwCopy:
+		default:
+			s.info.DDL = true
+		}
+	case kwSet, kwReset, kwDiscard, kwCommit, kwRollback, kwDeallocate:
+		if !s.commandStart() || f.state == stTarget || isWord(s.prev, kwUpdate) {
+			return false
+		}
+		s.changesSession = true
+	}
+	return false
+}
+
+// commandStart reports whether a command of PL/pgSQL may begin at cur: not if what
+// follows shows that cur is a variable or a column.
+func (s *scanner) commandStart() bool {
+	switch s.next.Kind {
+	case TokenOperator, TokenColonEquals, TokenTypecast, TokenEqualsGreater:
+		return false
+	case TokenPunct:
+		switch s.text[s.next.Start] {
+		case ',', ')', ']', '.', '[':
+			return false
+		}
+	}
+	return true
+}

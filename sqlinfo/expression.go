@@ -1,0 +1,208 @@
+package sqlinfo
+
+import "slices"
+
+const maxOperators = 256
+
+// operator notes an operator's token.
+func (s *scanner) operator(op string) {
+	if slices.Contains(s.operators, op) {
+		return
+	}
+	if len(s.operators) >= maxOperators {
+		s.stop(ReasonTooMany)
+		return
+	}
+	s.operators = append(s.operators, op)
+}
+
+func (s *scanner) param() {
+	n := 0
+	for _, c := range []byte(s.text[s.cur.Start+1 : s.cur.End]) {
+		n = min(n*10+int(c-'0'), 1<<16)
+	}
+	s.info.Params = max(s.info.Params, n)
+}
+
+// literal looks for date input that is relative to now.
+func (s *scanner) literal() {
+	t := s.tok(s.cur)
+	v, ok := stringValue(s.cur.Kind, t)
+	if !ok || SpecialDate(v) {
+		s.refuse(ReasonSpecialDate, "")
+	}
+}
+
+// expressionWord handles the keywords that stand for operators and functions.
+func (s *scanner) expressionWord(f *frame) bool {
+	switch s.cur.Keyword.word() {
+	case kwLike:
+		s.operator("~~")
+		s.operator("!~~")
+	case kwIlike:
+		s.operator("~~*")
+		s.operator("!~~*")
+	case kwSimilar:
+		s.operator("~")
+		s.operator("!~")
+		s.system("similar_to_escape")
+	case kwEscape:
+		if !s.punct(s.prev, '.') && !s.everything {
+			s.system("like_escape")
+		}
+		return false
+	case kwBetween:
+		for _, op := range [...]string{">=", "<=", "<", ">"} {
+			s.operator(op)
+		}
+		return false
+	case kwIn:
+		s.operator("=")
+		s.operator("<>")
+	case kwCase:
+		s.operator("=")
+	case kwDistinct:
+		s.operator("=")
+	case kwAt:
+		if !isWord(s.next, kwTime) && !isWord(s.next, kwLocal) {
+			return false
+		}
+		s.system("timezone")
+	case kwOverlaps:
+		s.system("overlaps")
+	case kwNormalized:
+		s.system("is_normalized")
+		return false
+	case kwCollation:
+		if isWord(s.next, kwFor) {
+			s.system("pg_collation_for")
+			s.advance()
+		}
+	case kwCurrent_date, kwCurrent_time, kwCurrent_timestamp, kwLocaltime, kwLocaltimestamp,
+		kwCurrent_user, kwCurrent_role, kwSession_user, kwUser, kwCurrent_catalog:
+		s.function(Name{Name: fold(s.tok(s.cur))})
+	case kwCurrent_schema:
+		if s.punct(s.next, '(') {
+			return false
+		}
+		s.function(Name{Name: "current_schema"})
+	default:
+		return false
+	}
+	return true
+}
+
+// operand says which column a cast is applied to: the one whose name ends at t; ok
+// tells whether the name is all of the operand. A literal and a parameter need no
+// record: the one is looked at itself, the other by who binds it.
+func (s *scanner) operand(t Token, ok bool) *Name {
+	switch {
+	case ok && (isStringToken(t) || t.Kind == TokenParam):
+		return nil
+	case ok && s.chainEnd > 0 && s.chainEnd == t.End:
+		return &Name{Name: s.chain.last()}
+	}
+	return &Name{}
+}
+
+// typecast handles x::type; the operand is the column, literal, bracket or call
+// just before it.
+func (s *scanner) typecast() {
+	operand := s.operand(s.prev, true)
+	s.advance()
+	s.typeName(operand)
+}
+
+// typeName reads the name of a type at cur, and leaves cur on its last token.
+func (s *scanner) typeName(operand *Name) {
+	if isWord(s.cur, kwSetof) {
+		s.advance()
+	}
+	if !isNameToken(s.cur) {
+		return
+	}
+	c := s.readChain()
+	s.chainEnd = 0
+	if s.everything {
+		s.candidates(c)
+	}
+	zoned := false
+	if c.n == 1 && (c.parts[0] == "time" || c.parts[0] == "timestamp") {
+		zoned = s.zone()
+	}
+	if zoned {
+		c.parts[0] += "tz"
+	}
+	s.useType(c)
+	if operand != nil && isDateType(c.last()) {
+		s.add(&s.dates, *operand)
+	}
+	if c.n == 1 {
+		switch c.parts[0] {
+		case "double":
+			if isWord(s.next, kwPrecision) {
+				s.advance()
+			}
+		case "character", "char", "bit", "nchar", "national":
+			if isWord(s.next, kwCharacter) || isWord(s.next, kwChar) {
+				s.advance()
+			}
+			if isWord(s.next, kwVarying) {
+				s.advance()
+			}
+		}
+	}
+}
+
+// zone reads [(precision)] [WITH TIME ZONE | WITHOUT TIME ZONE].
+func (s *scanner) zone() bool {
+	if s.punct(s.next, '(') {
+		s.advance()
+		if s.next.Kind == TokenInteger {
+			s.advance()
+		}
+		if s.punct(s.next, ')') {
+			s.advance()
+		}
+	}
+	if !isWord(s.next, kwWith) && !isWord(s.next, kwWithout) {
+		return false
+	}
+	s.advance()
+	with := isWord(s.cur, kwWith)
+	if !isWord(s.next, kwTime) {
+		return false
+	}
+	s.advance()
+	if isWord(s.next, kwZone) {
+		s.advance()
+	}
+	return with
+}
+
+// useType notes a type's name and refuses those whose input depends on more than
+// their text.
+func (s *scanner) useType(c *chain) {
+	n := c.name()
+	s.add(&s.types, n)
+	if s.everything {
+		return
+	}
+	switch n.Name {
+	case "timetz", "_timetz":
+		s.refuse(ReasonTimeWithZone, n.Name)
+	case "regclass", "regproc", "regprocedure", "regoper", "regoperator", "regtype", "regrole",
+		"regnamespace", "regconfig", "regdictionary", "regcollation", "regdatabase":
+		s.refuse(ReasonObjectIdentifier, n.Name)
+	}
+}
+
+// isDateType reports whether text put into the type may be relative to now.
+func isDateType(name string) bool {
+	switch name {
+	case "date", "time", "timestamp", "timetz", "timestamptz", "daterange", "tsrange", "tstzrange",
+		"datemultirange", "tsmultirange", "tstzmultirange", "_date", "_time", "_timestamp", "_timestamptz":
+		return true
+	}
+	return false
+}

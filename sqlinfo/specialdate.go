@@ -1,0 +1,56 @@
+package sqlinfo
+
+// SpecialDate reports whether s, taken as input for a date or time type, may mean a
+// moment relative to now. PostgreSQL knows four such words (manual, section
+// 8.5.1.4): now, today, tomorrow and yesterday. They may stand among other fields
+// ('today 10:00'), in any case, next to any character that is no letter, and within
+// the text of an array, a range, a composite value or JSON; so any of them as a
+// whole word anywhere counts. 'epoch', 'infinity' and 'allballs' are constants.
+//
+// The driver asks this of text arguments; Parse asks it of literals.
+func SpecialDate(s string) bool {
+	for i := 0; i < len(s); {
+		if !isLetter(s[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(s) && isLetter(s[i]) {
+			i++
+		}
+		switch i - start {
+		case 3:
+			if equalLower(s[start:i], "now") {
+				return true
+			}
+		case 5:
+			if equalLower(s[start:i], "today") {
+				return true
+			}
+		case 8:
+			if equalLower(s[start:i], "tomorrow") {
+				return true
+			}
+		case 9:
+			if equalLower(s[start:i], "yesterday") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isLetter(c byte) bool {
+	c |= 0x20
+	return c >= 'a' && c <= 'z'
+}
+
+// equalLower compares letters without regard to case; lower is in lower case.
+func equalLower(s, lower string) bool {
+	for i := range len(lower) {
+		if s[i]|0x20 != lower[i] {
+			return false
+		}
+	}
+	return true
+}

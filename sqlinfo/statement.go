@@ -1,0 +1,394 @@
+package sqlinfo
+
+// statement reads one statement, up to its semicolon or the end of the text, and
+// leaves cur there.
+func (s *scanner) statement() *Info {
+	s.begin()
+	s.verb()
+	s.scan()
+	return s.finish()
+}
+
+// begin forgets the statement before.
+func (s *scanner) begin() {
+	s.info = &Info{Statements: 1}
+	s.frames = append(s.frames[:0], frame{})
+	s.ctes = s.ctes[:0]
+	s.operators = s.operators[:0]
+	s.reads, s.writes, s.funcs = s.reads.reset(), s.writes.reset(), s.funcs.reset()
+	s.attrs, s.types, s.dates = s.attrs.reset(), s.types.reset(), s.dates.reset()
+	s.soft, s.everything, s.ddl, s.routine, s.atomic = "", false, false, false, 0
+	s.prev, s.prev2 = Token{}, Token{}
+}
+
+// finish fills in what follows from the statement as a whole.
+func (s *scanner) finish() *Info {
+	info := s.info
+	if s.hardStop {
+		return info
+	}
+	info.Reads, info.Writes, info.Funcs = s.reads.copyOut(), s.writes.copyOut(), s.funcs.copyOut()
+	info.Attrs, info.Types, info.DateCasts = s.attrs.copyOut(), s.types.copyOut(), s.dates.copyOut()
+	if len(s.operators) > 0 {
+		info.Operators = append([]string(nil), s.operators...)
+	}
+	switch info.Kind {
+	case Write:
+		if info.Refusal != ReasonSelectInto {
+			info.Refusal, info.Detail = ReasonNotRead, ""
+		}
+	case Session:
+		info.Refusal, info.Detail = ReasonSession, ""
+	case Tx:
+		info.Refusal, info.Detail = ReasonTransaction, ""
+	case Other:
+		info.Refusal, info.Detail = ReasonUtility, ""
+	case Unknown:
+		info.Refusal, info.Detail = ReasonSyntax, ""
+	}
+	if info.Refusal == "" && s.soft != "" {
+		info.Refusal, info.Detail = ReasonUnknownFunction, s.soft
+	}
+	return info
+}
+
+// verb looks at the first word of a statement and prepares the scan of the rest.
+// Statements that hold no query are read to their end here.
+func (s *scanner) verb() {
+	f := &s.frames[0]
+	info := s.info
+	switch s.cur.Keyword.word() {
+	case kwSelect, kwValues, kwTable, kwWith:
+		info.Kind = Read
+	case kwInsert, kwUpdate, kwDelete, kwMerge:
+		// scan finds the target, as it does within a CTE
+	case kwTruncate:
+		s.truncate()
+	case kwCopy:
+		s.copyStatement()
+	case kwRefresh:
+		s.refresh()
+	case kwExplain:
+		s.explain()
+	case kwReturn: // in the body of a SQL function
+		info.Kind = Read
+		f.state = stExpr
+		s.advance()
+	case kwCall:
+		info.Kind = Write
+		f.state = stExpr
+		s.advance()
+	case kwDo:
+		s.do()
+	case kwExecute:
+		info.Kind = Write
+		info.WritesAll = true // it runs a statement that is not in the text
+		f.state = stExpr
+		s.skipRest()
+	case kwPrepare:
+		s.prepare()
+	case kwDeclare:
+		s.declare()
+	case kwBegin, kwStart, kwCommit, kwEnd, kwRollback, kwAbort, kwSavepoint, kwRelease:
+		s.transaction()
+	case kwSet, kwReset, kwDiscard, kwDeallocate, kwListen, kwUnlisten, kwLoad:
+		s.session()
+	case kwShow, kwFetch, kwMove, kwClose, kwNotify, kwLock, kwVacuum, kwAnalyze,
+		kwAnalyse, kwCluster, kwReindex, kwCheckpoint:
+		info.Kind = Other
+		s.skipRest()
+	case kwAlter, kwCreate, kwDrop, kwGrant, kwRevoke, kwComment, kwSecurity,
+		kwReassign, kwImport:
+		s.definition()
+	default:
+		if s.punct(s.cur, '(') {
+			info.Kind = Read
+			return
+		}
+		info.WritesAll = s.cur.Kind != TokenError
+		s.skipRest()
+	}
+}
+
+// skipRest passes all that is left of the statement. A lexer's error in it means
+// that the database will refuse the whole text.
+func (s *scanner) skipRest() {
+	for s.cur.Kind != TokenEOF && !s.punct(s.cur, ';') {
+		if s.cur.Kind == TokenError || s.cur.Kind == TokenJunk {
+			s.lexError()
+			return
+		}
+		s.advance()
+	}
+}
+
+// lexError ends the scan. PostgreSQL lexes and parses a whole text before it runs
+// any of it, so a text that no version lexes changes nothing.
+func (s *scanner) lexError() {
+	junk := s.cur.Kind == TokenJunk
+	s.stop(ReasonSyntax)
+	s.info.WritesAll = junk
+}
+
+// word passes cur if it is the keyword k.
+func (s *scanner) word(k Keyword) bool {
+	if isWord(s.cur, k) {
+		s.advance()
+		return true
+	}
+	return false
+}
+
+// target notes the relation named at cur as written, and passes its name.
+func (s *scanner) target() bool {
+	if !isNameToken(s.cur) || s.cur.Keyword.Reserved() {
+		return false
+	}
+	s.written()
+	s.advance()
+	return true
+}
+
+// written reads the name at cur as that of a relation written.
+func (s *scanner) written() {
+	c := s.readChain()
+	s.chainEnd = 0 // a parenthesis that follows holds columns, not arguments
+	s.add(&s.writes, c.name())
+	s.noteTemp(c)
+}
+
+func (s *scanner) noteTemp(c *chain) {
+	if c.n > 1 && (c.parts[c.n-2] == "pg_temp" || hasPrefix(c.parts[c.n-2], "pg_temp_")) {
+		s.info.Temp = true
+		s.refuse(ReasonTempTable, c.last())
+	}
+}
+
+func hasPrefix(s, p string) bool { return len(s) >= len(p) && s[:len(p)] == p }
+
+// truncate reads TRUNCATE [TABLE] [ONLY] name [*] [, ...] [RESTART IDENTITY |
+// CONTINUE IDENTITY] [CASCADE | RESTRICT].
+func (s *scanner) truncate() {
+	s.info.Kind = Write
+	s.advance()
+	s.word(kwTable)
+	for {
+		s.word(kwOnly)
+		paren := s.punct(s.cur, '(')
+		if paren {
+			s.advance()
+		}
+		if !s.target() {
+			s.info.WritesAll = true
+		}
+		if paren {
+			s.advance()
+		}
+		if s.cur.Kind == TokenOperator {
+			s.advance()
+		}
+		if !s.punct(s.cur, ',') {
+			break
+		}
+		s.advance()
+	}
+	for s.cur.Kind != TokenEOF && !s.punct(s.cur, ';') {
+		if isWord(s.cur, kwCascade) {
+			s.info.WritesAll = true // the referencing tables are not in the text
+		}
+		if s.cur.Kind == TokenError || s.cur.Kind == TokenJunk {
+			s.lexError()
+			return
+		}
+		s.advance()
+	}
+}
+
+// refresh reads REFRESH MATERIALIZED VIEW [CONCURRENTLY] name.
+func (s *scanner) refresh() {
+	s.info.Kind = Write
+	s.advance()
+	s.word(kwMaterialized)
+	s.word(kwView)
+	s.word(kwConcurrently)
+	if !s.target() {
+		s.info.WritesAll = true
+	}
+	s.skipRest()
+}
+
+// copyStatement reads COPY [BINARY] name [(columns)] FROM|TO ... and COPY (query)
+// TO .... The query is left to scan.
+func (s *scanner) copyStatement() {
+	s.advance()
+	s.info.Kind = Other
+	if s.punct(s.cur, '(') {
+		return
+	}
+	if isWord(s.cur, kwBinary) {
+		s.advance()
+	}
+	if !isNameToken(s.cur) || s.cur.Keyword.Reserved() {
+		s.info.Kind, s.info.WritesAll = Unknown, true
+		s.skipRest()
+		return
+	}
+	name := s.readChain().name()
+	s.advance()
+	for s.cur.Kind != TokenEOF && !s.punct(s.cur, ';') {
+		switch {
+		case isWord(s.cur, kwTo):
+			s.add(&s.reads, name)
+			s.skipRest()
+			return
+		case isWord(s.cur, kwFrom):
+			s.info.Kind = Write
+			s.add(&s.writes, name)
+			// COPY ... FROM ... WHERE may call functions.
+			s.frames[0].state = stExpr
+			s.advance()
+			return
+		case s.cur.Kind == TokenError || s.cur.Kind == TokenJunk:
+			s.lexError()
+			return
+		}
+		s.advance()
+	}
+	s.info.Kind, s.info.WritesAll = Unknown, true
+}
+
+// explain reads EXPLAIN and its options, then the statement explained.
+func (s *scanner) explain() {
+	s.advance()
+	analyze := false
+	if s.punct(s.cur, '(') && !startsQuery(s.next) {
+		for s.cur.Kind != TokenEOF && !s.punct(s.cur, ')') {
+			if isWord(s.cur, kwAnalyze) || isWord(s.cur, kwAnalyse) {
+				analyze = true
+				if s.next.Kind == TokenIdent || isStringToken(s.next) || s.next.Kind == TokenInteger {
+					switch v := fold(s.tok(s.next)); v {
+					case "false", "off", "0":
+						analyze = false
+					}
+				}
+			}
+			if s.cur.Kind == TokenError || s.cur.Kind == TokenJunk {
+				s.lexError()
+				return
+			}
+			s.advance()
+		}
+		s.advance()
+	} else {
+		for isWord(s.cur, kwAnalyze) || isWord(s.cur, kwAnalyse) || isWord(s.cur, kwVerbose) {
+			analyze = analyze || !isWord(s.cur, kwVerbose)
+			s.advance()
+		}
+	}
+	s.refuse(ReasonExplain, "")
+	if isWord(s.cur, kwExplain) {
+		s.info.WritesAll = true
+		s.skipRest()
+		return
+	}
+	s.verb()
+	s.scan()
+	if s.hardStop {
+		return
+	}
+	info := s.info
+	if !analyze {
+		// A plan is made, nothing is run.
+		info.WritesAll, info.DDL, info.Temp = false, false, false
+		s.writes = s.writes.reset()
+		info.Kind = Read
+	} else if info.Kind == Session || info.Kind == Other {
+		info.Kind = Read // EXPLAIN ANALYZE DECLARE
+	}
+	info.Refusal, info.Detail = ReasonExplain, ""
+}
+
+func startsQuery(t Token) bool {
+	switch t.Keyword.word() {
+	case kwSelect, kwWith, kwValues, kwTable, kwInsert, kwUpdate, kwDelete, kwMerge:
+		return true
+	}
+	return t.Kind == TokenPunct
+}
+
+// do reads DO [LANGUAGE name] 'body' [LANGUAGE name].
+func (s *scanner) do() {
+	info := s.info
+	info.Kind = Write
+	s.advance()
+	lang, body, ok := "plpgsql", "", false
+	for s.cur.Kind != TokenEOF && !s.punct(s.cur, ';') {
+		switch {
+		case isWord(s.cur, kwLanguage):
+			s.advance()
+			if isNameToken(s.cur) {
+				lang = s.part()
+			} else if isStringToken(s.cur) {
+				lang, _ = stringValue(s.cur.Kind, s.tok(s.cur))
+			}
+		case isStringToken(s.cur):
+			if ok {
+				info.WritesAll = true
+			}
+			body, ok = stringValue(s.cur.Kind, s.tok(s.cur))
+		case s.cur.Kind == TokenError || s.cur.Kind == TokenJunk:
+			s.lexError()
+			return
+		}
+		s.advance()
+	}
+	if !ok || info.WritesAll {
+		info.WritesAll = true
+		return
+	}
+	b := ParseBody(lang, body)
+	info.WritesAll, info.DDL = b.Unknown || b.WritesAll, b.DDL
+	for _, n := range b.Reads {
+		s.add(&s.reads, n)
+	}
+	for _, n := range b.Writes {
+		s.add(&s.writes, n)
+	}
+	for _, n := range b.Funcs {
+		s.add(&s.funcs, n)
+	}
+}
+
+// declare reads DECLARE name ... CURSOR ... FOR query.
+func (s *scanner) declare() {
+	s.info.Kind = Other
+	for s.cur.Kind != TokenEOF && !s.punct(s.cur, ';') && !isWord(s.cur, kwFor) {
+		s.advance()
+	}
+	s.word(kwFor)
+}
+
+// definition reads DDL: every name in it is taken for a relation read, a relation
+// changed and, before a parenthesis, a function.
+func (s *scanner) definition() {
+	s.info.Kind, s.info.DDL = Write, true
+	s.everything, s.ddl = true, true
+	s.frames[0].state = stExpr
+	create := s.word(kwCreate)
+	if !create {
+		s.advance()
+		return
+	}
+	if s.word(kwOr) {
+		s.word(kwReplace)
+	}
+	for isWord(s.cur, kwLocal) || isWord(s.cur, kwGlobal) {
+		s.advance()
+	}
+	switch s.cur.Keyword.word() {
+	case kwTemp, kwTemporary:
+		s.info.Temp = true
+	case kwFunction, kwProcedure:
+		s.routine = true
+	}
+}
