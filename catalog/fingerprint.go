@@ -49,13 +49,11 @@ func fingerprint(ctx context.Context, q Querier) (string, error) {
 }
 
 // rowHash begins the sum over a catalog's rows; the object's identifier and
-// rowHashEnd follow. age(xmin) is the cheapest way from a transaction number to
-// an integer; it grows with the clock of transactions, so the age of a fixed
-// number is taken off again. The names are qualified since the query also runs
-// outside Load, with whatever path the connection has.
+// rowHashEnd follow. All names are qualified since the query also runs outside
+// Load, on whatever search path the connection has.
 const (
-	rowHash = `(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashint8extended((`
-	xidHash = `::pg_catalog.int8 OPERATOR(pg_catalog.<<) 32) OPERATOR(pg_catalog.|) ((pg_catalog.age(x.xmin)::pg_catalog.int8 OPERATOR(pg_catalog.-) pg_catalog.age('3'::pg_catalog.xid)) OPERATOR(pg_catalog.&) 4294967295), 0))) FROM pg_catalog.`
+	rowHash    = `(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(x.xmin::pg_catalog.text, `
+	rowHashEnd = `::pg_catalog.int8))) FROM pg_catalog.`
 )
 
 const queryFingerprint = `WITH names AS MATERIALIZED (
@@ -73,30 +71,30 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
   (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(hash)) FROM rels),
   (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(
      pg_catalog.concat_ws(',', rolname, rolsuper, rolinherit, rolbypassrls), oid::pg_catalog.int8))) FROM pg_catalog.pg_roles),
-` + rowHash + `x.oid` + xidHash + `pg_namespace x WHERE x.oid IN (SELECT oid FROM names WHERE NOT hidden)),
-` + rowHash + `x.attrelid` + xidHash + `pg_attribute x WHERE x.attnum > 0 AND x.attrelid IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_attrdef x WHERE x.adrelid NOT IN (SELECT oid FROM temps)),
-` + rowHash + `x.oid` + xidHash + `pg_constraint x WHERE x.contype <> 'n' AND x.connamespace IN (SELECT oid FROM names WHERE NOT hidden)),
-` + rowHash + `x.inhrelid` + xidHash + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
-` + rowHash + `x.oid` + xidHash + `pg_rewrite x WHERE x.ev_class NOT IN (SELECT oid FROM temps)),
-` + rowHash + `x.oid` + xidHash + `pg_trigger x WHERE x.tgfoid >= 16384 AND x.tgrelid NOT IN (SELECT oid FROM temps)),
-` + rowHash + `x.oid` + xidHash + `pg_policy x),
-` + rowHash + `x.oid` + xidHash + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),
-` + rowHash + `x.aggfnoid::pg_catalog.oid` + xidHash + `pg_aggregate x WHERE x.aggfnoid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_operator x WHERE x.oid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_opclass x WHERE x.oid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_amop x WHERE x.oid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_amproc x WHERE x.oid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_cast x),
-` + rowHash + `x.oid` + xidHash + `pg_type x WHERE x.oid >= 16384 AND x.typtype <> 'c' AND x.typcategory <> 'A' AND x.typnamespace IN (SELECT oid FROM names WHERE NOT hidden)),
-` + rowHash + `x.oid` + xidHash + `pg_enum x),
-` + rowHash + `x.rngtypid` + xidHash + `pg_range x),
-` + rowHash + `x.oid` + xidHash + `pg_collation x WHERE x.oid >= 16384),
-` + rowHash + `x.oid` + xidHash + `pg_ts_config x),
-` + rowHash + `x.mapcfg` + xidHash + `pg_ts_config_map x),
-` + rowHash + `x.oid` + xidHash + `pg_ts_dict x),
-` + rowHash + `x.oid` + xidHash + `pg_language x),
-` + rowHash + `x.oid` + xidHash + `pg_extension x),
-` + rowHash + `x.ftrelid` + xidHash + `pg_foreign_table x),
-` + rowHash + `x.roleid` + xidHash + `pg_auth_members x),
-` + rowHash + `x.setdatabase` + xidHash + `pg_db_role_setting x))`
+` + rowHash + `x.oid` + rowHashEnd + `pg_namespace x WHERE x.oid IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.attrelid` + rowHashEnd + `pg_attribute x WHERE x.attnum > 0 AND x.attrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_attrdef x WHERE x.adrelid NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_constraint x WHERE x.contype <> 'n' AND x.connamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.inhrelid` + rowHashEnd + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_rewrite x WHERE x.ev_class NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_trigger x WHERE x.tgfoid >= 16384 AND x.tgrelid NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_policy x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.aggfnoid::pg_catalog.oid` + rowHashEnd + `pg_aggregate x WHERE x.aggfnoid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_operator x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_opclass x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_amop x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_amproc x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_cast x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_type x WHERE x.oid >= 16384 AND x.typtype <> 'c' AND x.typcategory <> 'A' AND x.typnamespace IN (SELECT oid FROM names WHERE NOT hidden)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_enum x),
+` + rowHash + `x.rngtypid` + rowHashEnd + `pg_range x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_collation x WHERE x.oid >= 16384),
+` + rowHash + `x.oid` + rowHashEnd + `pg_ts_config x),
+` + rowHash + `x.mapcfg` + rowHashEnd + `pg_ts_config_map x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_ts_dict x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_language x),
+` + rowHash + `x.oid` + rowHashEnd + `pg_extension x),
+` + rowHash + `x.ftrelid` + rowHashEnd + `pg_foreign_table x),
+` + rowHash + `x.roleid` + rowHashEnd + `pg_auth_members x),
+` + rowHash + `x.setdatabase` + rowHashEnd + `pg_db_role_setting x))`

@@ -31,14 +31,14 @@ var policyFunctions = map[string]bool{
 }
 
 // functionsOf visits everything that a text calls, by whatever notation.
-func (w *walk) functionsOf(r *reading, f frame) {
+func (w *walk) functionsOf(r *reading, names *path, f frame) {
 	for _, n := range r.funcs {
-		if !w.callNamed(n, r, f) && r.refusal == sqlinfo.ReasonUnknownFunction {
+		if !w.callNamed(n, r, names, f) && r.refusal == sqlinfo.ReasonUnknownFunction {
 			w.refuse(f, sqlinfo.ReasonUnknownFunction, n.String())
 		}
 	}
 	for _, n := range r.attrs {
-		w.callAttribute(n, f)
+		w.callAttribute(n, names, f)
 	}
 	for _, token := range r.operators {
 		for _, o := range w.s.operators[token] {
@@ -70,8 +70,8 @@ func (w *walk) functionsOf(r *reading, f frame) {
 
 // callNamed visits the functions that a call may mean, and tells whether there
 // are any.
-func (w *walk) callNamed(n sqlinfo.Name, r *reading, f frame) bool {
-	found := w.s.findFunctions(n, f.path)
+func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool {
+	found := w.s.findFunctions(n, names)
 	for _, fn := range found {
 		w.later(func() { w.call(fn, f) })
 	}
@@ -103,8 +103,8 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, f frame) bool {
 
 // callAttribute visits functions that x.name may call ("Using Composite Types in
 // Queries" in the manual): those of one argument.
-func (w *walk) callAttribute(n sqlinfo.Name, f frame) {
-	for _, fn := range w.s.findFunctions(n, f.path) {
+func (w *walk) callAttribute(n sqlinfo.Name, names *path, f frame) {
+	for _, fn := range w.s.findFunctions(n, names) {
 		if fn.minArgs <= 1 && fn.maxArgs >= 1 {
 			w.later(func() { w.call(fn, f) })
 		}
@@ -141,8 +141,8 @@ func (w *walk) call(fn *function, f frame) {
 		w.called = make(map[callKey]bool)
 	}
 	w.called[key] = true
-	f.via = &step{"function " + fn.String(), f.via}
-	w.code(fn.defaults, frame{path: &qualified, via: f.via, policy: f.policy})
+	f = f.inside("function " + fn.String())
+	w.code(fn.defaults, f)
 	for _, part := range fn.parts {
 		w.later(func() { w.call(part, f) })
 	}
@@ -186,8 +186,5 @@ func (w *walk) body(fn *function, f frame) {
 		}
 		return
 	}
-	if fn.body.qualified {
-		f.path = &qualified
-	}
-	w.text(r, f)
+	w.text(r, fn.body.qualified, f)
 }

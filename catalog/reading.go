@@ -26,14 +26,19 @@ func readingOf(info *sqlinfo.Info) *reading {
 	}
 }
 
+func readingOfBody(b *sqlinfo.Body) *reading {
+	return &reading{
+		reads: b.Reads, writes: b.Writes, ops: opAll, writesAll: b.WritesAll,
+		ddl: b.DDL, session: b.Session, unknown: b.Unknown,
+		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators,
+		refusal: b.Refusal, detail: b.Detail,
+	}
+}
+
 // reading reads the text once.
 func (c *code) reading() *reading {
 	c.once.Do(func() {
-		if c.language == "sql" && c.qualified {
-			c.parsed = readingOf(sqlinfo.Parse(c.text))
-		} else {
-			c.parsed = &reading{unknown: true}
-		}
+		c.parsed = readingOfBody(sqlinfo.ParseBody(c.language, c.text))
 		c.parsed.text = c.text
 	})
 	return c.parsed

@@ -30,10 +30,24 @@ type callKey struct {
 
 // frame is the place that a text is read in.
 type frame struct {
+	// path is the search path in force when the text is run, and handed on to
+	// functions that it calls. The names of a text that the server has written out
+	// do not depend on it: see at.
 	path   *path
 	via    *step
 	policy bool           // behind a row security policy: see policyFunctions
 	cause  sqlinfo.Reason // not empty: why a refusal in this place is given
+}
+
+// inside gives the frame of what stands behind an object.
+func (f frame) inside(object string) frame {
+	f.via = &step{object, f.via}
+	return f
+}
+
+func (f frame) asPolicy() frame {
+	f.policy = true
+	return f
 }
 
 // refuse notes why the answer cannot be kept; the first reason stands.
@@ -77,7 +91,7 @@ func (w *walk) statement(info *sqlinfo.Info) {
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
-	w.text(readingOf(info), f)
+	w.text(readingOf(info), false, f)
 	w.drain()
 }
 
@@ -111,11 +125,11 @@ func (w *walk) reads(r *relation, f frame) {
 		// Which policies apply depends on the role and the command; all of them are
 		// taken, which names too much rather than too little.
 		for _, p := range r.policies {
-			w.code(p, frame{path: &qualified, via: &step{"policy on " + r.scope, f.via}, policy: true})
+			w.code(p, f.inside("policy on "+r.scope).asPolicy())
 		}
 	}
 	if r.kind == 'v' {
-		w.code(r.view, frame{path: &qualified, via: &step{"view " + r.scope, f.via}, policy: f.policy})
+		w.code(r.view, f.inside("view "+r.scope))
 		return
 	}
 	w.note(&w.readScopes, r, f.via)
@@ -146,7 +160,7 @@ func (w *walk) code(c *code, f frame) {
 	if c == nil {
 		return
 	}
-	w.text(c.reading(), f)
+	w.text(c.reading(), c.qualified, f)
 	w.used(&c.uses, f)
 }
 
@@ -159,11 +173,16 @@ func (w *walk) used(u *uses, f frame) {
 	}
 }
 
-// text visits everything that a text names.
-func (w *walk) text(r *reading, f frame) {
+// text visits everything that a text names; deparsed tells that the server has
+// written it out with nothing but pg_catalog on the path.
+func (w *walk) text(r *reading, deparsed bool, f frame) {
+	names := f.path
+	if deparsed {
+		names = &qualified
+	}
 	for _, n := range r.reads {
-		found, temp := w.s.find(n, f.path)
-		if temp && (len(found) > 0 || f.path.temp[n.Name] || n.Schema != "") || temp && f.path.hidden {
+		found, temp := w.s.find(n, names)
+		if temp {
 			w.refuse(f, sqlinfo.ReasonTempTable, n.String())
 		}
 		for _, rel := range found {
@@ -171,7 +190,7 @@ func (w *walk) text(r *reading, f frame) {
 		}
 	}
 	for _, n := range r.writes {
-		found, temp := w.s.find(n, f.path)
+		found, temp := w.s.find(n, names)
 		for _, rel := range found {
 			w.later(func() { w.writes(rel, r.ops, f) })
 		}
@@ -188,5 +207,5 @@ func (w *walk) text(r *reading, f frame) {
 		w.changesAll(r.detail)
 	}
 	w.session = w.session || r.session
-	w.functionsOf(r, f)
+	w.functionsOf(r, names, f)
 }

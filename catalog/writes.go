@@ -32,9 +32,7 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 	}
 	w.wake(r, fresh, f)
 	for _, child := range r.children {
-		w.later(func() {
-			w.writes(child, fresh, frame{path: f.path, via: &step{"child of " + r.scope, f.via}})
-		})
+		w.later(func() { w.writes(child, fresh, f.inside("child of "+r.scope)) })
 	}
 }
 
@@ -46,7 +44,7 @@ func (w *walk) throughView(r *relation, ops op, f frame) {
 		w.changesAll(r.scope)
 		return
 	}
-	through := frame{path: &qualified, via: &step{"view " + r.scope, f.via}}
+	through := f.inside("view " + r.scope)
 	for _, base := range r.view.relations {
 		w.later(func() { w.writes(base, ops, through) })
 	}
@@ -60,7 +58,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 			continue
 		}
 		// What a rule does to the relations it names is not looked at more closely.
-		at := frame{path: &qualified, via: &step{"rule " + ru.name + " on " + r.scope, f.via}}
+		at := f.inside("rule " + ru.name + " on " + r.scope)
 		for _, rel := range ru.relations {
 			w.later(func() { w.writes(rel, opAll, at) })
 		}
@@ -69,7 +67,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 		}
 	}
 	for _, k := range r.keys {
-		at := frame{path: f.path, via: &step{"foreign key " + k.name + " to " + r.scope, f.via}}
+		at := f.inside("foreign key " + k.name + " to " + r.scope)
 		if effect := k.effect(ops); effect != 0 {
 			w.later(func() { w.writes(k.child, effect, at) })
 		}
@@ -78,7 +76,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 		if t.op&ops == 0 {
 			continue
 		}
-		at := frame{path: f.path, via: &step{"trigger " + t.name + " on " + r.scope, f.via}}
+		at := f.inside("trigger " + t.name + " on " + r.scope)
 		for _, fn := range t.calls {
 			w.later(func() { w.call(fn, at) })
 		}
@@ -88,7 +86,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 	}
 	if r.rls {
 		for _, p := range r.policies {
-			w.code(p, frame{path: &qualified, via: &step{"policy on " + r.scope, f.via}, policy: true})
+			w.code(p, f.inside("policy on "+r.scope).asPolicy())
 		}
 	}
 }
