@@ -1,10 +1,54 @@
-// Package mlcache is a query cache for database/sql and PostgreSQL.
+// Package mlcache is a query cache for PostgreSQL in the form of a database/sql
+// driver over pgx. An application changes the driver name and keeps its DSN, its
+// SQL and its ORM:
+//
+//	db, err := sql.Open("mlcache", "postgres://app@db/shop?mlcache_redis=redis://cache:6379")
+//
+// From then on a SELECT whose answer cannot have changed is answered from memory
+// (L1), or from Redis (L2). Everything else goes to the database as with pgx.
+//
+// # What a reader may rely on
+//
+//   - Never wrong, only old, and old within a stated bound. A cached answer is
+//     what pgx would have returned for the same session at some moment no further
+//     back than the bound: same columns, same types, same values, same errors.
+//   - A process sees its own writes: once Exec or Commit has returned, no read
+//     that starts later in the process, through any *sql.DB of the same namespace,
+//     returns an older answer.
+//   - Bounded (the default): a read in another process is at most
+//     mlcache_max_staleness behind, usually a few milliseconds.
+//   - Strict: a read that starts anywhere after a write has returned sees it. A
+//     hit then costs one round trip to Redis.
+//   - Nothing uncommitted is ever cached, and an answer that was read before a
+//     write cannot be stored as if it had been read after it.
+//   - A version that is missing (an evicted key, an empty Redis) means "unknown",
+//     never "unchanged".
+//   - The cache never fails a query. What it cannot understand it does not cache,
+//     and a write that it cannot understand drops everything.
+//
+// All of this holds for writes that pass through mlcache. For others there are
+// Handle.Invalidate and the time to live.
+//
+// # DSN
+//
+// Any DSN that pgx takes, as a URL or as keywords and values, with these keys
+// beside pgx's own. An unknown key that starts with mlcache_ is an error.
+//
+//	mlcache_redis          ""         URL of the Redis for L2 and for invalidation between processes
+//	mlcache_redis_mode     single     single, cluster or sentinel
+//	mlcache_namespace      mlcache    prefix of each Redis key; one per logical database
+//	mlcache_mode           auto       auto, optin (only with a hint) or off
+//	mlcache_consistency    bounded    bounded or strict
+//	mlcache_max_staleness  1s         the bound of bounded
+//	mlcache_l1_size        64MiB      memory of L1; 0 turns it off
+//	mlcache_l1_ttl         30s        longest life in L1
+//	mlcache_l2_ttl         5m         longest life in L2
+//	mlcache_max_rows       10000      larger results stream through
+//	mlcache_max_bytes      1MiB       larger results stream through
+//	mlcache_tables         ""         cache only these tables
+//	mlcache_skip_tables    ""         never cache these
+//
+// One query can say otherwise by its context ([WithBypass], [WithRefresh],
+// [WithTTL]) or by a comment before or after it: /* mlcache: off */,
+// /* mlcache: on, ttl=30s */.
 package mlcache
-
-import (
-	_ "github.com/cespare/xxhash/v2"
-	_ "github.com/coocood/freecache"
-	_ "github.com/jackc/pgx/v5/stdlib"
-	_ "github.com/redis/go-redis/v9"
-	_ "github.com/sony/gobreaker/v2"
-)

@@ -1,0 +1,183 @@
+package mlcache
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Mode says which SELECTs are candidates for the cache.
+type Mode string
+
+const (
+	// ModeAuto caches every SELECT whose answer can be kept.
+	ModeAuto Mode = "auto"
+	// ModeOptIn caches only statements with the hint /* mlcache: on */.
+	ModeOptIn Mode = "optin"
+	// ModeOff caches nothing. Writes still invalidate for other processes.
+	ModeOff Mode = "off"
+)
+
+// Consistency says how old a cached answer may be.
+type Consistency string
+
+const (
+	// Bounded serves answers at most Config.MaxStaleness behind writes of other
+	// processes, and never behind writes of this one. A hit needs no network.
+	Bounded Consistency = "bounded"
+	// Strict asks Redis on every hit: a read that starts after a write has
+	// returned, anywhere, sees it.
+	Strict Consistency = "strict"
+)
+
+// Config holds everything that the mlcache_ keys of a DSN can say. The zero
+// value of a field means its default; a nil *Config means all defaults.
+type Config struct {
+	// DSN is what is left for pgx after the mlcache_ keys were taken out. It can
+	// hold a password. NewConnector does not read it.
+	DSN string
+
+	// Redis is the URL of the Redis that holds L2 and carries invalidations
+	// between processes. Defaults to empty: L1 only, and only the writes of this
+	// process are seen.
+	Redis string
+	// RedisMode is "single", "cluster" or "sentinel", with go-redis's URL forms
+	// for each. Defaults to "single".
+	RedisMode string
+	// Namespace prefixes every Redis key and channel. Use one per logical
+	// database. Defaults to "mlcache".
+	Namespace string
+
+	// Mode defaults to ModeAuto.
+	Mode Mode
+	// Consistency defaults to Bounded.
+	Consistency Consistency
+	// MaxStaleness is the bound of Bounded. Defaults to 1s, at least 10ms.
+	MaxStaleness time.Duration
+
+	// L1Size is the memory of L1 in bytes. Defaults to 64 MiB; negative turns L1
+	// off (as 0 does in a DSN). Anything between is rounded up to 512 KiB.
+	L1Size int64
+	// L1TTL is the longest life of an entry in L1. Defaults to 30s. It must not
+	// exceed L2TTL.
+	L1TTL time.Duration
+	// L2TTL is the longest life of an entry in L2. Defaults to 5m.
+	L2TTL time.Duration
+
+	// MaxRows is the largest result that is cached, in rows. Defaults to 10000.
+	// A larger one streams through.
+	MaxRows int
+	// MaxBytes is the largest result that is cached, in bytes of encoded rows.
+	// Defaults to 1 MiB. A larger one streams through.
+	MaxBytes int64
+
+	// Tables, if not empty, lists the only tables whose answers are cached, as
+	// "table" or "schema.table".
+	Tables []string
+	// SkipTables lists tables whose answers are never cached.
+	SkipTables []string
+
+	// Logger receives events for an operator: never an argument, a password or
+	// a row. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// The defaults of Config.
+const (
+	defaultNamespace    = "mlcache"
+	defaultMaxStaleness = time.Second
+	defaultL1Size       = 64 << 20
+	defaultL1TTL        = 30 * time.Second
+	defaultL2TTL        = 5 * time.Minute
+	defaultMaxRows      = 10000
+	defaultMaxBytes     = 1 << 20
+
+	minMaxStaleness = 10 * time.Millisecond
+)
+
+// withDefaults returns a copy in which every zero field has its default.
+func (c *Config) withDefaults() *Config {
+	var d Config
+	if c != nil {
+		d = *c
+	}
+	setDefault(&d.RedisMode, redisSingle)
+	setDefault(&d.Namespace, defaultNamespace)
+	setDefault(&d.Mode, ModeAuto)
+	setDefault(&d.Consistency, Bounded)
+	setDefault(&d.MaxStaleness, defaultMaxStaleness)
+	setDefault(&d.L1Size, defaultL1Size)
+	setDefault(&d.L1TTL, defaultL1TTL)
+	setDefault(&d.L2TTL, defaultL2TTL)
+	setDefault(&d.MaxRows, defaultMaxRows)
+	setDefault(&d.MaxBytes, defaultMaxBytes)
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	return &d
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate reports the first bad value by the name of its DSN key. Call it
+// after withDefaults.
+func (c *Config) validate() error {
+	switch c.Mode {
+	case ModeAuto, ModeOptIn, ModeOff:
+	default:
+		return badValue("mlcache_mode", string(c.Mode), "want auto, optin or off")
+	}
+	switch c.Consistency {
+	case Bounded, Strict:
+	default:
+		return badValue("mlcache_consistency", string(c.Consistency), "want bounded or strict")
+	}
+	switch c.RedisMode {
+	case redisSingle, redisCluster, redisSentinel:
+	default:
+		return badValue("mlcache_redis_mode", c.RedisMode, "want single, cluster or sentinel")
+	}
+	if c.Redis != "" {
+		client, err := newRedisClient(c)
+		if err != nil {
+			return err
+		}
+		client.Close() // it never connected
+	}
+	if strings.ContainsAny(c.Namespace, "{}") || len(c.Namespace) > 200 {
+		return badValue("mlcache_namespace", c.Namespace, "want at most 200 bytes without { and }")
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+		min   time.Duration
+	}{
+		{"mlcache_max_staleness", c.MaxStaleness, minMaxStaleness},
+		{"mlcache_l1_ttl", c.L1TTL, time.Millisecond},
+		{"mlcache_l2_ttl", c.L2TTL, time.Millisecond},
+	} {
+		if d.value < d.min {
+			return badValue(d.key, d.value.String(), "want at least "+d.min.String())
+		}
+	}
+	if c.L1TTL > c.L2TTL {
+		return badValue("mlcache_l1_ttl", c.L1TTL.String(), "L1 must not outlive L2, whose mlcache_l2_ttl is "+c.L2TTL.String())
+	}
+	if c.MaxRows < 0 {
+		return badValue("mlcache_max_rows", fmt.Sprint(c.MaxRows), "want a positive number")
+	}
+	if c.MaxBytes < 0 {
+		return badValue("mlcache_max_bytes", fmt.Sprint(c.MaxBytes), "want a positive number")
+	}
+	return nil
+}
+
+func badValue(key, value, why string) error {
+	return fmt.Errorf("mlcache: %s: bad value %q: %s", key, value, why)
+}

@@ -1,0 +1,311 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/invalidation"
+)
+
+// conn is one connection of the pool. database/sql lets one goroutine at a time
+// use it, so it needs no lock of its own. It has the optional interfaces of
+// pgx's connection, no more.
+type conn struct {
+	connector *Connector
+	engine    *engine
+	counters  *cache.Stripe
+
+	// origin is nil until a statement needs the database.
+	origin driver.Conn
+	// pgx is the connection inside origin, if origin is pgx's own.
+	pgx *pgx.Conn
+	// resetDue: database/sql asked for a reset that the origin has not seen yet.
+	// It is passed on when the origin is used next, so that a hit needs none.
+	resetDue bool
+
+	// session is nil while its state is not known.
+	session *session
+	// names is the last known session whose search path and user still hold; nil
+	// while those are not known. It is session if that is not nil.
+	names   *session
+	schema  *schemaState // what session and plans were made with
+	plans   map[string]*plan
+	planned int // bytes of text in plans
+
+	tx  txState
+	raw *invalidation.Fence // while the pgx connection is in the user's hands
+
+	keyBuf   []byte
+	stampBuf []uint64
+	types    *pgtype.Map // used before there is an origin
+}
+
+var (
+	_ driver.Conn               = (*conn)(nil)
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.NamedValueChecker  = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
+)
+
+func newConn(c *Connector) *conn {
+	return &conn{
+		connector: c,
+		engine:    c.engine,
+		counters:  c.engine.stats.levels.Stripe(),
+		plans:     make(map[string]*plan),
+	}
+}
+
+// open makes sure that there is an origin connection, ready for a statement.
+func (c *conn) open(ctx context.Context) error {
+	if c.origin == nil {
+		origin, err := c.connector.origin.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		c.origin = origin
+		if c.pgx = pgxConn(origin); c.pgx != nil {
+			c.connector.isPgx.Store(true)
+		}
+		c.resetDue = false
+		c.opened()
+		return nil
+	}
+	if !c.resetDue {
+		return nil
+	}
+	c.resetDue = false
+	if r, ok := c.origin.(driver.SessionResetter); ok {
+		// database/sql too looks at no other error of ResetSession.
+		if err := r.ResetSession(ctx); errors.Is(err, driver.ErrBadConn) {
+			return err
+		}
+		if c.connector.kind == originForeign && c.schema != nil && c.schema.snapshot != nil {
+			c.setSession(nil) // a hook may have run
+		}
+	}
+	return nil
+}
+
+// freshFor is how long after the base session was read a new connection is taken
+// to start alike. ALTER ROLE … SET can change that at any time.
+const freshFor = 2 * time.Second
+
+// opened decides whether the new session is like every fresh one.
+func (c *conn) opened() {
+	st := c.schema
+	switch {
+	case st == nil || st.snapshot == nil:
+	case c.pgx != nil && c.connector.kind == originDSN && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
+	default:
+		c.setSession(nil)
+	}
+}
+
+// setSession replaces what is known of the session; nil for nothing.
+func (c *conn) setSession(s *session) {
+	if s == nil || c.names == nil || s.names != c.names.names {
+		c.forgetPlans()
+	}
+	c.session, c.names = s, s
+}
+
+// readBack asks the server for the session's state, where it is not known. It
+// must not be called inside a transaction, which the answer would not outlive.
+func (c *conn) readBack(ctx context.Context) error {
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	if c.session != nil {
+		return nil
+	}
+	if c.schema == nil || c.schema.snapshot == nil {
+		return errUnknownSession
+	}
+	s, err := readSession(ctx, newQuerier(c.origin), c.engine.sessionSalt(c.origin))
+	if err != nil {
+		return err
+	}
+	c.setSession(s)
+	return nil
+}
+
+var errUnknownSession = errors.New("mlcache: the state of the session is not known")
+
+// Conn returns the pgx connection underneath, as pgx's own driver connection
+// does; nil if the origin is not pgx or cannot be reached. What is done with it
+// passes mlcache by. So from here until this connection's next use by
+// database/sql, every table counts as being written, and the session's state
+// counts as unknown.
+func (c *conn) Conn() *pgx.Conn {
+	if err := c.open(context.Background()); err != nil || c.pgx == nil {
+		return nil
+	}
+	c.handOut()
+	return c.pgx
+}
+
+// Close closes the origin connection, if there is one.
+func (c *conn) Close() error {
+	c.takeBack()
+	if c.origin == nil {
+		return nil
+	}
+	return c.origin.Close()
+}
+
+// Ping asks the database.
+func (c *conn) Ping(ctx context.Context) error {
+	c.takeBack()
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	if p, ok := c.origin.(driver.Pinger); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+// ResetSession is called by database/sql before the connection is used again.
+func (c *conn) ResetSession(context.Context) error {
+	c.takeBack()
+	c.resetDue = c.origin != nil
+	return nil
+}
+
+// CheckNamedValue leaves an argument to the origin's own check; pgx takes every
+// type as it is.
+func (c *conn) CheckNamedValue(nv *driver.NamedValue) error {
+	if c.connector.kind == originDSN || c.connector.isPgx.Load() {
+		return nil
+	}
+	if err := c.open(context.Background()); err != nil {
+		return err
+	}
+	if checker, ok := c.origin.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(nv)
+	}
+	return driver.ErrSkip
+}
+
+// Prepare is PrepareContext without a context.
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+// PrepareContext prepares at the origin, which knows the number of parameters
+// and has the error message.
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	c.takeBack()
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	origin, err := originPrepare(ctx, c.origin, query)
+	if err != nil {
+		return nil, err
+	}
+	return &stmt{conn: c, origin: origin, query: query}, nil
+}
+
+// QueryContext answers from the cache where it can.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.takeBack()
+	return c.query(ctx, source{query: query}, args)
+}
+
+// ExecContext runs the statement at the origin and makes its changes known.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.takeBack()
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	var res driver.Result
+	err := c.change(ctx, c.plan(ctx, query), func() (err error) {
+		res, err = originExec(ctx, c.origin, query, args)
+		return err
+	})
+	return res, err
+}
+
+// plan finds or makes the plan of a text, for the way in which this session
+// resolves names.
+func (c *conn) plan(ctx context.Context, query string) *plan {
+	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
+		if !c.renew(ctx) {
+			return c.engine.blindPlan(query)
+		}
+	}
+	if p := c.plans[query]; p != nil {
+		return p
+	}
+	key := planKey{text: query, schema: c.schema}
+	if c.names != nil {
+		key.names = c.names.names
+	}
+	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, c.schema, c.names) })
+	c.keepPlan(query, p)
+	return p
+}
+
+func (c *conn) keepPlan(query string, p *plan) {
+	if len(query) > maxSharedText {
+		return
+	}
+	if len(c.plans) >= maxConnPlans || c.planned+len(query) > maxConnText {
+		c.forgetPlans()
+	}
+	c.plans[query] = p
+	c.planned += len(query)
+}
+
+func (c *conn) forgetPlans() {
+	clear(c.plans)
+	c.planned = 0
+}
+
+// renew takes over the newest state of the schema. It returns false if there is
+// none now.
+func (c *conn) renew(ctx context.Context) bool {
+	st := c.engine.schema.get(ctx)
+	if st == nil {
+		return false
+	}
+	first := c.schema == nil
+	c.schema = st
+	c.forgetPlans()
+	switch {
+	case c.tx.touchedSession:
+		// Not before the end of the transaction.
+	case c.origin == nil || st.snapshot == nil && first:
+		c.setSession(st.base)
+	case first:
+		c.setSession(st.base)
+		c.opened()
+	default:
+		// How names resolve may have changed with the schema.
+		c.setSession(nil)
+	}
+	return true
+}
+
+// typeMap is the origin connection's, if there is one, since its owner may have
+// registered types on it.
+func (c *conn) typeMap() *pgtype.Map {
+	if c.pgx != nil {
+		return c.pgx.TypeMap()
+	}
+	if c.types == nil {
+		c.types = pgtype.NewMap()
+	}
+	return c.types
+}

@@ -1,0 +1,85 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+// originKind says how much is known of the connections that the origin makes.
+type originKind uint8
+
+const (
+	// originDSN: mlcache made the connector from a DSN. All its sessions start
+	// alike.
+	originDSN originKind = iota
+	// originForeign: somebody else's connector. Hooks that nobody sees may run
+	// when it connects and when a connection is reused.
+	originForeign
+)
+
+// Connector makes connections that answer from the cache. Use it with
+// sql.OpenDB. It is safe for concurrent use.
+type Connector struct {
+	origin driver.Connector
+	kind   originKind
+	engine *engine
+	driver *Driver
+	// isPgx: the origin was seen to make pgx's own connections.
+	isPgx atomic.Bool
+}
+
+var (
+	_ driver.Connector = (*Connector)(nil)
+	_ io.Closer        = (*Connector)(nil)
+)
+
+// NewConnector puts the cache in front of any connector for PostgreSQL: a
+// configured pgx, a cloud dialer, a mock. A nil cfg means all defaults. A bad
+// value in cfg is an error that names it by its DSN key.
+//
+// An origin whose catalog cannot be read (a mock) works by the rules without a
+// catalog: every identifier of a SELECT counts as a table, and every write drops
+// everything.
+func NewConnector(origin driver.Connector, cfg *Config) (*Connector, error) {
+	if origin == nil {
+		return nil, errors.New("mlcache: NewConnector: origin is nil")
+	}
+	return newConnector(origin, cfg, originForeign)
+}
+
+func newConnector(origin driver.Connector, cfg *Config, kind originKind) (*Connector, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	e, err := newEngine(origin, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{origin: origin, kind: kind, engine: e}
+	c.driver = &Driver{connector: c}
+	return c, nil
+}
+
+// Connect returns a connection that opens its own connection to the database
+// when it first needs one: a hit needs none. So an unreachable database shows
+// at the first statement that is not a hit, and at Ping.
+func (c *Connector) Connect(context.Context) (driver.Conn, error) {
+	return newConn(c), nil
+}
+
+// Driver returns the driver of this connector, by which From finds the cache.
+func (c *Connector) Driver() driver.Driver { return c.driver }
+
+// Close ends what the cache runs in the background. database/sql calls it from
+// DB.Close. It may be called more than once.
+func (c *Connector) Close() error {
+	err := c.engine.close()
+	if closer, ok := c.origin.(io.Closer); ok {
+		err = errors.Join(err, closer.Close())
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"regexp"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// DriverName is the name under which the driver is registered.
+const DriverName = "mlcache"
+
+func init() { sql.Register(DriverName, &Driver{}) }
+
+// Driver is the driver that sql.Open("mlcache", dsn) finds.
+type Driver struct {
+	// connector is set on the drivers that DB.Driver returns, so that From finds
+	// its way from a *sql.DB to the cache behind it. It is nil on the registered
+	// one.
+	connector *Connector
+}
+
+var (
+	_ driver.Driver        = (*Driver)(nil)
+	_ driver.DriverContext = (*Driver)(nil)
+)
+
+// Open opens one connection with a cache of its own. database/sql calls
+// OpenConnector instead.
+func (d *Driver) Open(dsn string) (driver.Conn, error) {
+	c, err := d.OpenConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return c.Connect(context.Background())
+}
+
+// OpenConnector reads the DSN. It reports what is wrong with an mlcache_ key, or
+// with what pgx is to read; it connects to nothing.
+func (d *Driver) OpenConnector(dsn string) (driver.Connector, error) {
+	cfg, err := ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if registeredName.MatchString(cfg.DSN) {
+		return newRegistered(cfg)
+	}
+	pgxConfig, err := pgx.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, err
+	}
+	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, originDSN)
+}
+
+// registeredName is what stdlib.RegisterConnConfig returns in place of a DSN.
+var registeredName = regexp.MustCompile(`^registeredConnConfig\d+$`)
+
+func newRegistered(cfg *Config) (driver.Connector, error) {
+	dc, ok := stdlib.GetDefaultDriver().(driver.DriverContext)
+	if !ok {
+		return nil, errors.New("mlcache: this pgx has no driver.DriverContext")
+	}
+	origin, err := dc.OpenConnector(cfg.DSN)
+	if err != nil {
+		return nil, err
+	}
+	return newConnector(origin, cfg, originForeign)
+}

@@ -1,0 +1,213 @@
+package mlcache
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql/driver"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/invalidation"
+)
+
+// engine is what all connections of a Connector share: the levels of the cache,
+// the versions, the schema, the plans, the counters.
+type engine struct {
+	cfg    *Config
+	origin driver.Connector
+
+	versions *invalidation.Versions
+	l1       *cache.Memory
+	l2       *cache.Redis
+	fills    *filler
+	flights  *cache.Flights
+	schema   schemaLoader
+	plans    *planCache
+	stats    stats
+
+	// privateSession stands for sessions whose state the origin cannot tell. It
+	// is random: their answers are shared with no other process.
+	privateSession *session
+	warnNoCatalog  sync.Once
+
+	background context.Context // ends at close
+	stop       context.CancelFunc
+	closeOnce  sync.Once
+	closeErr   error
+	release    func() error // gives back the shared versions
+}
+
+func newEngine(origin driver.Connector, cfg *Config) (*engine, error) {
+	e := &engine{
+		cfg:     cfg,
+		origin:  origin,
+		flights: cache.NewFlights(),
+		plans:   newPlanCache(),
+	}
+	e.background, e.stop = context.WithCancel(context.Background())
+	e.schema.engine = e
+	e.privateSession = &session{}
+	rand.Read(e.privateSession.id[:])
+
+	hub, err := acquireHub(cfg)
+	if err != nil {
+		e.stop()
+		return nil, err
+	}
+	e.versions, e.release = hub.versions, hub.release
+	e.l1 = cache.NewMemory(cfg.L1Size)
+	if hub.client != nil {
+		e.l2 = cache.NewRedis(hub.client, cfg.Namespace)
+		e.fills = newFiller(e)
+	}
+	e.versions.OnChange(scopeSchema, e.schema.drop)
+	return e, nil
+}
+
+func (e *engine) close() error {
+	e.closeOnce.Do(func() {
+		e.stop()
+		if e.fills != nil {
+			e.fills.close()
+		}
+		e.l1.Close()
+		e.closeErr = e.release()
+	})
+	return e.closeErr
+}
+
+// sessionSalt is what an answer depends on and the server's settings do not
+// show: how pgx asks for it.
+func (e *engine) sessionSalt(origin driver.Conn) string {
+	if pc := pgxConn(origin); pc != nil {
+		return "pgx " + pc.Config().DefaultQueryExecMode.String()
+	}
+	return "driver"
+}
+
+// reported lists the parameters that a server reports by itself when they change
+// (PostgreSQL manual 55.2.7) and that are a part of a session's state.
+var reported = []string{
+	"TimeZone", "DateStyle", "IntervalStyle", "client_encoding", "standard_conforming_strings",
+	"is_superuser", "session_authorization", "in_hot_standby", "search_path",
+}
+
+func reportedParams(pc *pgx.Conn) map[string]string {
+	params := make(map[string]string, len(reported))
+	for _, name := range reported {
+		params[name] = pc.PgConn().ParameterStatus(name)
+	}
+	return params
+}
+
+// sameParams is reportedParams compared, without the map.
+func sameParams(pc *pgx.Conn, params map[string]string) bool {
+	for _, name := range reported {
+		if pc.PgConn().ParameterStatus(name) != params[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// isServerError says that the database answered, with an error.
+func isServerError(err error) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe)
+}
+
+// safeError gives an error's text for a log. Errors of connecting can quote a
+// DSN; pgx takes the password out of those, other origins may not.
+func safeError(err error) string {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Severity + ": SQLSTATE " + pe.Code
+	}
+	var ce *pgconn.ConnectError
+	if errors.As(err, &ce) {
+		return "cannot connect to the database"
+	}
+	return "cannot read from the database"
+}
+
+// filler stores entries in L2 without keeping the reader waiting. A full queue
+// drops: the entry is then only in L1.
+type filler struct {
+	engine *engine
+	queue  chan fill
+	done   chan struct{}
+	stop   sync.Once
+}
+
+type fill struct {
+	key, entry []byte
+	ttl        time.Duration
+	started    time.Time
+}
+
+const (
+	fillQueue   = 1024
+	fillTimeout = time.Second
+)
+
+func newFiller(e *engine) *filler {
+	f := &filler{engine: e, queue: make(chan fill, fillQueue), done: make(chan struct{})}
+	go f.run()
+	return f
+}
+
+// put queues an entry that lives for ttl from started on.
+func (f *filler) put(key, entry []byte, ttl time.Duration, started time.Time) {
+	select {
+	case f.queue <- fill{key, entry, ttl, started}:
+	default:
+		f.engine.stats.fillsDropped.Add(1)
+	}
+}
+
+func (f *filler) run() {
+	defer close(f.done)
+	for {
+		select {
+		case x := <-f.queue:
+			f.store(x)
+		case <-f.engine.background.Done():
+			// What is queued is still good; give it a moment.
+			deadline := time.Now().Add(fillTimeout)
+			for time.Now().Before(deadline) {
+				select {
+				case x := <-f.queue:
+					f.store(x)
+				default:
+					return
+				}
+			}
+			return
+		}
+	}
+}
+
+func (f *filler) store(x fill) {
+	ttl := x.ttl - time.Since(x.started)
+	if ttl <= 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fillTimeout)
+	defer cancel()
+	s := &f.engine.stats.own.L2
+	switch err := f.engine.l2.Set(ctx, x.key, x.entry, ttl); {
+	case err == nil:
+		s.Sets.Add(1)
+	case errors.Is(err, cache.ErrTooLarge):
+		s.TooLarge.Add(1)
+	default:
+		s.SetErrors.Add(1)
+	}
+}
+
+func (f *filler) close() { <-f.done }

@@ -1,0 +1,90 @@
+package mlcache
+
+import (
+	"context"
+
+	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// fence surrounds a change: from before it can become visible until it is done,
+// nobody answers from the cache what it may concern. A nil fence surrounds
+// nothing.
+type fence struct {
+	conn *conn
+	f    *invalidation.Fence
+}
+
+// fence puts up a fence around what p changes and what the transaction that is
+// open has changed so far. p may be nil.
+func (c *conn) fence(ctx context.Context, p *plan) *fence {
+	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
+	n := len(c.tx.pending)
+	if p != nil {
+		all, ddl = all || p.writesAll, ddl || p.ddl
+		n += len(p.writes)
+		if p.info.TxOp == sqlinfo.TxCommitPrepared {
+			all = true // what was prepared is not known here
+		}
+	}
+	if !all && n == 0 {
+		return nil
+	}
+	scopes := make([]string, 0, n+2)
+	for s := range c.tx.pending {
+		scopes = append(scopes, s)
+	}
+	if p != nil {
+		for _, s := range p.writes {
+			if _, ok := c.tx.pending[s]; !ok {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	scopes = append(scopes, scopeAnyWrite)
+	if ddl {
+		scopes = append(scopes, scopeSchema)
+	}
+	f, err := c.engine.versions.Fence(ctx, scopes, invalidation.FenceOptions{
+		All:  all,
+		Wait: c.engine.cfg.Consistency == Strict,
+	})
+	if err != nil {
+		c.engine.stats.fenceErrors.Add(1)
+	}
+	return &fence{conn: c, f: f}
+}
+
+// release ends the fence. In both modes it returns when Redis knows, or when
+// Redis is away and the news is queued: a cache error is no query's error.
+func (f *fence) release(outcome invalidation.Outcome) {
+	if f == nil {
+		return
+	}
+	if err := f.f.Release(context.Background(), outcome); err != nil {
+		f.conn.engine.stats.lateReleases.Add(1)
+	}
+}
+
+// handOut prepares for a user who holds the pgx connection itself and can do
+// anything with it.
+func (c *conn) handOut() {
+	if c.raw == nil {
+		c.raw, _ = c.engine.versions.Fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
+	}
+	c.setSession(nil)
+}
+
+// takeBack ends what handOut began: the connection is in database/sql's hands
+// again.
+func (c *conn) takeBack() {
+	if c.raw == nil {
+		return
+	}
+	raw := c.raw
+	c.raw = nil
+	if c.inTx() {
+		c.tx.pendingAll, c.tx.pendingDDL, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
+	}
+	raw.Release(context.Background(), invalidation.Unknown)
+}

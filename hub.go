@@ -1,0 +1,89 @@
+package mlcache
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mlcache/mlcache/invalidation"
+)
+
+// hub holds what all Connectors of a process share that have the same namespace
+// and the same Redis: the versions. So a write through one *sql.DB is seen at
+// once by reads through another.
+type hub struct {
+	key      hubKey
+	client   redis.UniversalClient // nil without Redis
+	versions *invalidation.Versions
+	users    int
+}
+
+type hubKey struct{ namespace, redis, mode string }
+
+var hubs = struct {
+	sync.Mutex
+	open map[hubKey]*hub
+}{open: make(map[hubKey]*hub)}
+
+func acquireHub(cfg *Config) (*hubRef, error) {
+	key := hubKey{cfg.Namespace, cfg.Redis, cfg.RedisMode}
+	hubs.Lock()
+	defer hubs.Unlock()
+	h := hubs.open[key]
+	if h == nil {
+		h = &hub{key: key}
+		if cfg.Redis != "" {
+			client, err := newRedisClient(cfg)
+			if err != nil {
+				return nil, err
+			}
+			h.client = client
+		}
+		v, err := invalidation.Open(invalidation.Config{
+			Client:       h.client,
+			Namespace:    cfg.Namespace,
+			MaxStaleness: cfg.MaxStaleness,
+			Logger:       cfg.Logger,
+		})
+		if err != nil {
+			if h.client != nil {
+				h.client.Close()
+			}
+			return nil, err
+		}
+		h.versions = v
+		hubs.open[key] = h
+	}
+	h.users++
+	return &hubRef{hub: h, versions: h.versions, client: h.client}, nil
+}
+
+// hubRef is one Connector's hold on a hub.
+type hubRef struct {
+	hub      *hub
+	versions *invalidation.Versions
+	client   redis.UniversalClient
+	once     sync.Once
+	err      error
+}
+
+func (r *hubRef) release() error {
+	r.once.Do(func() {
+		hubs.Lock()
+		r.hub.users--
+		last := r.hub.users == 0
+		if last {
+			delete(hubs.open, r.hub.key)
+		}
+		hubs.Unlock()
+		if !last {
+			return
+		}
+		r.err = r.hub.versions.Close()
+		if r.hub.client != nil {
+			r.err = errors.Join(r.err, r.hub.client.Close())
+		}
+	})
+	return r.err
+}

@@ -1,0 +1,191 @@
+package mlcache
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mlcache/mlcache/cache/rowset"
+	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// plan is what is known about a statement's text in one state of the schema and
+// for sessions that resolve names alike. It never changes once made.
+type plan struct {
+	info *sqlinfo.Info
+	// reason is why the answer is not cached; empty if it may be.
+	reason Reason
+	// digest stands for the text in keys.
+	digest [32]byte
+	// cells are the versions that the answer depends on, the epoch first.
+	cells []*invalidation.Cell
+	ttl   time.Duration // of a hint; 0 for none
+
+	// writes are the scopes that the statement changes; writesAll says all of
+	// them. Both can be set on a SELECT that calls a function.
+	writes    []string
+	writesAll bool
+	ddl       bool
+	// touchesSession says that the statement can change the session's state;
+	// touchesNames, that it can change how the session resolves names.
+	touchesSession, touchesNames bool
+
+	decoded atomic.Pointer[decodedColumns]
+}
+
+// decodedColumns remembers the columns of the last replayed answer: all answers
+// of one plan have the same, as a rule.
+type decodedColumns struct {
+	block []byte
+	cols  []rowset.Column
+	names []string
+}
+
+func (p *plan) columns(r rowset.Reader) ([]rowset.Column, []string, error) {
+	block := r.ColumnBlock()
+	if d := p.decoded.Load(); d != nil && bytes.Equal(d.block, block) {
+		return d.cols, d.names, nil
+	}
+	cols, err := r.Columns()
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &decodedColumns{block: bytes.Clone(block), cols: cols, names: columnNames(cols)}
+	p.decoded.Store(d)
+	return d.cols, d.names, nil
+}
+
+// isWrite says whether the statement needs a fence.
+func (p *plan) isWrite() bool { return p.writesAll || len(p.writes) > 0 }
+
+// Scopes that are not tables. No table's scope has these names: each of those
+// contains a dot or is a plain identifier.
+const (
+	// scopeAnyWrite changes with every write. Answers whose tables are not known
+	// (no catalog) depend on it.
+	scopeAnyWrite = "*"
+	// scopeSchema changes with every DDL.
+	scopeSchema = "!schema"
+)
+
+// blindPlan is the plan of a text while nothing is known of the schema: it
+// caches nothing, and a write drops everything.
+func (e *engine) blindPlan(text string) *plan {
+	info := sqlinfo.Parse(text)
+	p := &plan{info: info, reason: ReasonNoCatalog}
+	switch info.Kind {
+	case sqlinfo.Read, sqlinfo.Session, sqlinfo.Tx, sqlinfo.Other:
+		p.writesAll = info.WritesAll || len(info.Writes) > 0 || info.Refusal == sqlinfo.ReasonUnknownFunction
+	default:
+		p.writesAll = true
+	}
+	p.ddl = info.DDL
+	p.setSession(info, false)
+	return p
+}
+
+// newPlan makes the plan of a text. s is nil while it is not known how the
+// session resolves names: a name then stands for that name in any schema.
+func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
+	info := sqlinfo.Parse(text)
+	p := &plan{info: info, ttl: info.Hint.TTL}
+
+	var closure catalog.Closure
+	switch {
+	case st.snapshot == nil:
+		closure = catalog.NoCatalog(info)
+	case s == nil:
+		return e.blindPlan(text)
+	default:
+		closure = st.snapshot.Resolve(info, catalog.Session{SearchPath: s.path})
+	}
+	p.reason = closure.Refusal
+	p.ddl = closure.DDL
+	p.writesAll = closure.WritesAll || closure.DDL
+	for _, d := range closure.Writes {
+		p.writes = append(p.writes, d.Scope)
+	}
+	if info.Kind == sqlinfo.Unknown {
+		p.writesAll = true
+	}
+	p.setSession(info, closure.Session)
+	if p.reason == "" && len(closure.Settings) > 0 {
+		p.reason = catalog.ReasonPolicy
+	}
+	if p.reason == "" {
+		p.reason = e.configReason(info, closure.Reads)
+	}
+	if p.reason == "" && (p.isWrite() || info.Kind != sqlinfo.Read) {
+		p.reason = sqlinfo.ReasonNotRead
+	}
+	if p.reason != "" {
+		return p
+	}
+	p.digest = sha256.Sum256(sqlinfo.Canonical(nil, text))
+	p.cells = append(p.cells, e.versions.Epoch())
+	if st.snapshot == nil {
+		p.cells = append(p.cells, e.versions.Cell(scopeAnyWrite))
+	}
+	for _, d := range closure.Reads {
+		p.cells = append(p.cells, e.versions.Cell(d.Scope))
+	}
+	return p
+}
+
+// setSession says what the statement does to the session. functionEffect is
+// true if a function, trigger or the like that it reaches may set something.
+func (p *plan) setSession(info *sqlinfo.Info, functionEffect bool) {
+	p.touchesSession = functionEffect || info.Temp || info.Kind == sqlinfo.Unknown
+	p.touchesNames = p.touchesSession
+	parts := info.Parts
+	if len(parts) == 0 {
+		parts = []*sqlinfo.Info{info}
+	}
+	for _, part := range parts {
+		switch part.SessionOp {
+		case sqlinfo.SessionNone, sqlinfo.SessionConstraints, sqlinfo.SessionDiscardOther, sqlinfo.SessionPrepare,
+			sqlinfo.SessionDeallocate, sqlinfo.SessionListen, sqlinfo.SessionUnlisten:
+		case sqlinfo.SessionSet, sqlinfo.SessionSetLocal, sqlinfo.SessionReset, sqlinfo.SessionCharacteristics:
+			p.touchesSession = true
+			switch part.Setting {
+			case "search_path", "role", "session_authorization", "":
+				p.touchesNames = p.touchesNames || part.SessionOp != sqlinfo.SessionCharacteristics
+			}
+		default:
+			p.touchesSession, p.touchesNames = true, true
+		}
+		if part.Temp {
+			p.touchesSession, p.touchesNames = true, true
+		}
+	}
+}
+
+// configReason applies the mode and the lists of tables.
+func (e *engine) configReason(info *sqlinfo.Info, reads []catalog.Dep) Reason {
+	switch {
+	case info.Hint.Mode == sqlinfo.HintOff:
+		return ReasonBypass
+	case e.cfg.Mode == ModeOff, e.cfg.Mode == ModeOptIn && info.Hint.Mode != sqlinfo.HintOn:
+		return ReasonMode
+	}
+	for _, d := range reads {
+		if len(e.cfg.Tables) > 0 && !listed(e.cfg.Tables, d.Scope) || listed(e.cfg.SkipTables, d.Scope) {
+			return ReasonTableList
+		}
+	}
+	return ""
+}
+
+// listed reports whether a list names the scope, with its schema or without.
+func listed(list []string, scope string) bool {
+	if slices.Contains(list, scope) {
+		return true
+	}
+	_, table, ok := strings.Cut(scope, ".")
+	return ok && slices.Contains(list, table)
+}

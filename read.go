@@ -1,0 +1,379 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/cache/rowset"
+	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// ttlJitter is the largest part by which a time to live is shortened at random,
+// so that entries stored together do not end together.
+const ttlJitter = 0.1
+
+// flagShort marks an entry that must not be kept longer than its deadline says,
+// by anybody's clock: it stays out of L1.
+const flagShort = 1
+
+// query answers from the cache where it can, and else from the origin.
+func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
+	opts := optionsOf(ctx)
+	p := c.plan(ctx, src.query)
+	reason := p.reason
+	switch {
+	case reason != "":
+	case opts.bypass:
+		reason = ReasonBypass
+	case c.inTx():
+		reason = ReasonInTransaction
+	default:
+		return c.read(ctx, p, src, args, opts)
+	}
+	return c.pass(ctx, p, reason, src, args)
+}
+
+// pass hands a query to the origin as it is, and makes known what it changes.
+func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, args []driver.NamedValue) (driver.Rows, error) {
+	c.engine.stats.bypass(reason)
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	if !p.isWrite() && !p.touchesSession && p.info.Kind != sqlinfo.Tx {
+		return src.rows(ctx, c.origin, args)
+	}
+	rec, err := c.record(ctx, src, args, c.beforeChange(ctx, p))
+	if err != nil {
+		return nil, err
+	}
+	return rec.rows, nil
+}
+
+// lookup is one read on its way through the levels.
+type lookup struct {
+	plan    *plan
+	session *session
+	src     source
+	args    []driver.NamedValue
+	opts    options
+	key     []byte
+	stamps  []uint64
+}
+
+// read answers a statement that may be cached.
+func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts options) (driver.Rows, error) {
+	if c.session == nil {
+		if err := c.readBack(ctx); err != nil {
+			return c.pass(ctx, p, ReasonUnknownSession, src, args)
+		}
+		if p = c.plan(ctx, src.query); p.reason != "" || c.session == nil {
+			return c.pass(ctx, p, p.reason, src, args)
+		}
+	}
+	if c.session.bypass != "" {
+		return c.pass(ctx, p, c.session.bypass, src, args)
+	}
+	l := &lookup{plan: p, session: c.session, src: src, args: args, opts: opts}
+	if reason := c.makeKey(l); reason != "" {
+		return c.pass(ctx, p, reason, src, args)
+	}
+	if c.engine.cfg.Consistency == Strict && c.engine.l2 != nil {
+		return c.readStrict(ctx, l)
+	}
+	e := c.engine
+	if e.versions.Live(e.cfg.MaxStaleness) && !opts.refresh {
+		c.loadStamps(l)
+		if rows := c.fromL1(l); rows != nil {
+			return rows, nil
+		}
+	}
+	return c.readBounded(ctx, l)
+}
+
+// makeKey encodes who asks, what, and with which arguments. The key is exact: no
+// two questions share one.
+func (c *conn) makeKey(l *lookup) Reason {
+	key := append(c.keyBuf[:0], l.session.id[:]...)
+	key = append(key, l.plan.digest[:]...)
+	key = binary.AppendUvarint(key, uint64(len(l.args)))
+	for i := range l.args {
+		v := l.args[i].Value
+		if s, ok := v.(string); ok && sqlinfo.SpecialDate(s) {
+			return ReasonDateArgument
+		}
+		var ok bool
+		if key, ok = cache.AppendArg(key, v); !ok || l.args[i].Name != "" {
+			return ReasonArgument
+		}
+	}
+	c.keyBuf = key
+	if len(key) > cache.MaxKeySize {
+		return ReasonArgument
+	}
+	l.key = key
+	return ""
+}
+
+// loadStamps reads the versions that the answer depends on, as they are now. The
+// first stamp ties the entry to its key, so that bytes that turn up under
+// another key are no answer.
+func (c *conn) loadStamps(l *lookup) {
+	sum := xxhash.Sum64(l.key)
+	if sum == 0 {
+		sum = 1
+	}
+	stamps := append(c.stampBuf[:0], sum)
+	for _, cell := range l.plan.cells {
+		stamps = append(stamps, cell.Load())
+	}
+	c.stampBuf = stamps
+	l.stamps = stamps
+}
+
+// fromL1 returns the rows of a good entry in L1, or nil.
+func (c *conn) fromL1(l *lookup) driver.Rows {
+	level := &c.counters.L1
+	entry, ok := c.engine.l1.Lookup(l.key, nil)
+	if !ok {
+		level.Misses.Add(1)
+		return nil
+	}
+	if payload, ok := cache.Match(entry, l.stamps, time.Now().UnixMilli()); ok {
+		if rows, err := c.replay(l.plan, payload); err == nil {
+			level.Hits.Add(1)
+			return rows
+		}
+	}
+	level.Stale.Add(1)
+	return nil
+}
+
+// fromL2 returns the rows of a good entry that came from Redis, or nil, and
+// keeps the entry in L1.
+func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
+	level := &c.counters.L2
+	switch {
+	case errors.Is(err, cache.ErrMiss):
+		level.Misses.Add(1)
+		return nil
+	case err != nil:
+		level.Errors.Add(1)
+		return nil
+	case cache.Verify(entry) != nil:
+		level.Corrupt.Add(1)
+		return nil
+	}
+	now := time.Now()
+	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
+	if !ok {
+		level.Stale.Add(1)
+		return nil
+	}
+	if _, err := rowset.Open(payload); err != nil {
+		level.Corrupt.Add(1)
+		return nil
+	}
+	rows, err := c.replay(l.plan, payload)
+	if err != nil {
+		level.Corrupt.Add(1)
+		return nil
+	}
+	level.Hits.Add(1)
+	if cache.Flags(entry)&flagShort == 0 {
+		end := now.Add(cache.Jitter(c.engine.ttl(l, c.engine.cfg.L1TTL), ttlJitter))
+		if d := cache.Deadline(entry); d == 0 || end.UnixMilli() < d {
+			cache.SetDeadline(entry, end.UnixMilli())
+		} else {
+			end = time.UnixMilli(d)
+		}
+		c.keepInL1(l.key, entry, end.Sub(now))
+	}
+	return rows
+}
+
+func (c *conn) keepInL1(key, entry []byte, ttl time.Duration) {
+	if c.engine.l1 == nil || ttl <= 0 {
+		return
+	}
+	switch err := c.engine.l1.Set(context.Background(), key, entry, ttl); {
+	case err == nil:
+		c.counters.L1.Sets.Add(1)
+	case errors.Is(err, cache.ErrTooLarge):
+		c.counters.L1.TooLarge.Add(1)
+	default:
+		c.counters.L1.SetErrors.Add(1)
+	}
+}
+
+// ttl is the time to live that the configuration, the hint and the caller allow.
+func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
+	for _, d := range []time.Duration{l.plan.ttl, l.opts.ttl} {
+		if d > 0 && d < configured {
+			configured = d
+		}
+	}
+	return configured
+}
+
+// readBounded goes on after L1 had no good entry.
+func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) {
+	e := c.engine
+	if err := e.versions.Ensure(ctx, l.plan.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
+		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
+	}
+	// From here on the stamps stand: whatever is stored below is stored under the
+	// versions as they were before the origin was asked.
+	c.loadStamps(l)
+	if slices.Contains(l.stamps, 0) {
+		return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
+	}
+	if e.l2 != nil && !l.opts.refresh {
+		entry, err := e.l2.Get(ctx, l.key, nil)
+		if rows := c.fromL2(l, entry, err); rows != nil {
+			return rows, nil
+		}
+	}
+	return c.readOrigin(ctx, l)
+}
+
+// readStrict asks Redis for the versions, in the same round trip as for the
+// entry where L1 has none.
+func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
+	e := c.engine
+	local, haveLocal := e.l1.Lookup(l.key, nil)
+	c.loadStamps(l)
+	var get *redis.StringCmd
+	extra := func(pipe redis.Pipeliner) { get = pipe.Get(ctx, e.l2.Name(l.key)) }
+	if haveLocal || l.opts.refresh {
+		extra = nil
+	}
+	switch err := e.versions.Current(ctx, l.plan.cells, l.stamps[1:], extra); {
+	case errors.Is(err, invalidation.ErrStale):
+		c.loadStamps(l) // what Redis has just told
+	case err != nil:
+		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
+	}
+	if slices.Contains(l.stamps, 0) {
+		return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
+	}
+	if l.opts.refresh {
+		return c.readOrigin(ctx, l)
+	}
+	if haveLocal {
+		if payload, ok := cache.Match(local, l.stamps, time.Now().UnixMilli()); ok {
+			if rows, err := c.replay(l.plan, payload); err == nil {
+				c.counters.L1.Hits.Add(1)
+				return rows, nil
+			}
+		}
+		c.counters.L1.Stale.Add(1)
+		entry, err := e.l2.Get(ctx, l.key, nil)
+		if rows := c.fromL2(l, entry, err); rows != nil {
+			return rows, nil
+		}
+		return c.readOrigin(ctx, l)
+	}
+	c.counters.L1.Misses.Add(1)
+	entry, err := get.Bytes()
+	if errors.Is(err, redis.Nil) {
+		err = cache.ErrMiss
+	}
+	if rows := c.fromL2(l, entry, err); rows != nil {
+		return rows, nil
+	}
+	return c.readOrigin(ctx, l)
+}
+
+// flown is what a flight hands to those who waited.
+type flown struct{ payload []byte }
+
+// readOrigin asks the database, once for all who want the same answer under the
+// same versions.
+func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	if c.session != l.session {
+		// The connection turned out to be another one than was assumed. It is
+		// open now, so this happens once.
+		return c.query(ctx, l.src, l.args)
+	}
+	c.engine.stats.misses.Add(1)
+	flightKey := slices.Clone(l.key)
+	for _, s := range l.stamps {
+		flightKey = binary.LittleEndian.AppendUint64(flightKey, s)
+	}
+	leader, call := c.engine.flights.Join(flightKey)
+	if !leader {
+		if v, ok := call.Wait(ctx); ok {
+			c.engine.stats.shared.Add(1)
+			return c.replay(l.plan, slices.Clone(v.(flown).payload))
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		rec, err := c.record(ctx, l.src, l.args, nil)
+		if err != nil {
+			return nil, err
+		}
+		return rec.rows, nil
+	}
+	defer call.Done(nil, false)
+	started := time.Now()
+	rec, err := c.record(ctx, l.src, l.args, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case rec.whole:
+		c.store(l, rec.payload, started)
+		call.Done(flown{rec.payload}, true)
+	case rec.tooLarge:
+		c.engine.stats.bypass(ReasonTooLarge)
+	default:
+		c.engine.stats.bypass(ReasonNotStorable)
+	}
+	return rec.rows, nil
+}
+
+// store keeps an answer that was read under l.stamps by a query that began at
+// started.
+func (c *conn) store(l *lookup, payload []byte, started time.Time) {
+	e := c.engine
+	l1 := cache.Jitter(e.ttl(l, e.cfg.L1TTL), ttlJitter)
+	l2 := cache.Jitter(e.ttl(l, e.cfg.L2TTL), ttlJitter)
+	var flags uint8
+	if e.versions.Quarantine() > 0 {
+		// Fences may have been lost: nothing may live longer than the bound, and
+		// strict has none.
+		if e.cfg.Consistency == Strict {
+			return
+		}
+		l1, l2 = min(l1, e.cfg.MaxStaleness), min(l2, e.cfg.MaxStaleness)
+		flags = flagShort
+	}
+	entry, err := cache.AppendEntry(nil, &cache.Header{
+		Stamps:   l.stamps,
+		StoredAt: started.UnixMilli(),
+		Deadline: started.Add(l1).UnixMilli(),
+		Flags:    flags,
+	}, payload)
+	if err != nil {
+		return
+	}
+	c.keepInL1(l.key, entry, l1-time.Since(started))
+	if e.fills != nil {
+		shared := slices.Clone(entry)
+		cache.SetDeadline(shared, started.Add(l2).UnixMilli())
+		e.fills.put(slices.Clone(l.key), shared, l2, started)
+	}
+}

@@ -1,0 +1,192 @@
+package mlcache
+
+import (
+	"database/sql/driver"
+	"errors"
+	"io"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/mlcache/mlcache/cache/rowset"
+)
+
+// wireRows are the rows of a result in PostgreSQL's wire form: from the cache,
+// or just read from a pgx connection, or the first part just read and the rest
+// still to come. It has the optional interfaces that pgx's own rows have.
+type wireRows struct {
+	conn   *conn
+	cols   []rowset.Column
+	reader rowset.Reader
+	cells  [][]byte
+	names  []string
+
+	// live is where the rows after reader's come from. Nil when there are none.
+	live pgx.Rows
+	// atRow: live stands at a row that has not been handed out.
+	atRow bool
+	// fromLive: the current cells are in pgx's memory.
+	fromLive bool
+	// err is what ended the result after reader's rows, if nothing is live.
+	err error
+	// onEnd is called once, when the origin has carried the statement out to its
+	// end: at the last row or at Close.
+	onEnd func(err error)
+}
+
+var (
+	_ driver.Rows                           = (*wireRows)(nil)
+	_ driver.RowsColumnTypeDatabaseTypeName = (*wireRows)(nil)
+	_ driver.RowsColumnTypeLength           = (*wireRows)(nil)
+	_ driver.RowsColumnTypePrecisionScale   = (*wireRows)(nil)
+	_ driver.RowsColumnTypeScanType         = (*wireRows)(nil)
+)
+
+func (r *wireRows) Columns() []string {
+	if r.names == nil {
+		r.names = columnNames(r.cols)
+	}
+	return r.names
+}
+
+func columnNames(cols []rowset.Column) []string {
+	names := make([]string, len(cols))
+	for i := range cols {
+		names[i] = cols[i].Name
+	}
+	return names
+}
+
+// advance makes the next row's cells current.
+func (r *wireRows) advance() error {
+	if r.reader.Next(r.cells) {
+		return nil
+	}
+	if r.live != nil {
+		if r.atRow || r.live.Next() {
+			r.atRow = false
+			r.fromLive = true
+			copy(r.cells, r.live.RawValues())
+			return nil
+		}
+		err := r.live.Err()
+		r.end(err)
+		if err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	r.end(r.err)
+	if r.err != nil {
+		return r.err
+	}
+	return io.EOF
+}
+
+func (r *wireRows) end(err error) {
+	if f := r.onEnd; f != nil {
+		r.onEnd = nil
+		f(err)
+	}
+}
+
+func (r *wireRows) Next(dest []driver.Value) error {
+	if err := r.advance(); err != nil {
+		return err
+	}
+	for i, cell := range r.cells {
+		if cell == nil {
+			dest[i] = nil
+			continue
+		}
+		if r.fromLive {
+			cell = append([]byte(nil), cell...) // pgx overwrites it at the next row
+		}
+		v, err := decodeCell(r.conn.typeMap, r.cols[i].TypeOID, r.cols[i].Format, cell)
+		if err != nil {
+			return fieldError(i, err)
+		}
+		dest[i] = v
+	}
+	return nil
+}
+
+// Close ends the result. Like pgx's, it reports an error that came after the
+// last row that was asked for.
+func (r *wireRows) Close() error {
+	err := r.err
+	if r.live != nil {
+		r.live.Close()
+		err = r.live.Err()
+	}
+	r.end(err)
+	return err
+}
+
+// ColumnTypeDatabaseTypeName is the type's name in upper case, or its OID if the
+// connection's type map does not know it.
+func (r *wireRows) ColumnTypeDatabaseTypeName(index int) string {
+	oid := r.cols[index].TypeOID
+	if t, ok := r.conn.typeMap().TypeForOID(oid); ok {
+		return strings.ToUpper(t.Name)
+	}
+	return strconv.FormatInt(int64(oid), 10)
+}
+
+// varHeaderSize is what PostgreSQL adds to the length in a type modifier
+// (VARHDRSZ).
+const varHeaderSize = 4
+
+func (r *wireRows) ColumnTypeLength(index int) (int64, bool) {
+	switch c := &r.cols[index]; c.TypeOID {
+	case pgtype.TextOID, pgtype.ByteaOID:
+		return math.MaxInt64, true
+	case pgtype.VarcharOID, pgtype.BPCharOID:
+		return int64(c.TypeModifier - varHeaderSize), true
+	case pgtype.VarbitOID:
+		return int64(c.TypeModifier), true
+	default:
+		return 0, false
+	}
+}
+
+func (r *wireRows) ColumnTypePrecisionScale(index int) (precision, scale int64, ok bool) {
+	c := &r.cols[index]
+	if c.TypeOID != pgtype.NumericOID {
+		return 0, 0, false
+	}
+	mod := c.TypeModifier - varHeaderSize
+	return int64(mod >> 16 & 0xffff), int64(mod & 0xffff), true
+}
+
+func (r *wireRows) ColumnTypeScanType(index int) reflect.Type {
+	switch r.cols[index].TypeOID {
+	case pgtype.Float8OID, pgtype.NumericOID:
+		return reflect.TypeFor[float64]()
+	case pgtype.Float4OID:
+		return reflect.TypeFor[float32]()
+	case pgtype.Int8OID:
+		return reflect.TypeFor[int64]()
+	case pgtype.Int4OID:
+		return reflect.TypeFor[int32]()
+	case pgtype.Int2OID:
+		return reflect.TypeFor[int16]()
+	case pgtype.BoolOID:
+		return reflect.TypeFor[bool]()
+	case pgtype.DateOID, pgtype.TimestampOID, pgtype.TimestamptzOID:
+		return reflect.TypeFor[time.Time]()
+	case pgtype.ByteaOID:
+		return reflect.TypeFor[[]byte]()
+	default:
+		return reflect.TypeFor[string]()
+	}
+}
+
+// errRecording says that recorded bytes, which this process made or verified,
+// could not be read back. It shows a bug, not a state of the world.
+var errRecording = errors.New("mlcache: a recorded result cannot be read")

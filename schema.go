@@ -1,0 +1,169 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mlcache/mlcache/catalog"
+)
+
+// schemaState is what is known of the database at one time: its catalog, and the
+// session that a new connection starts with. It never changes once made.
+type schemaState struct {
+	// snapshot is nil if the origin has no catalog that can be read (a mock,
+	// another database): then the rules without a catalog apply.
+	snapshot *catalog.Snapshot
+	// base is the state of a fresh session.
+	base *session
+	// params are a fresh session's reported parameters, to compare a new
+	// connection's with at no cost. Nil if the origin is not pgx itself.
+	params map[string]string
+	loaded time.Time
+}
+
+// schemaLoader loads the state when it is first needed, and again after DDL.
+type schemaLoader struct {
+	engine  *engine
+	current atomic.Pointer[schemaState]
+
+	mu      sync.Mutex
+	loading chan struct{} // closed when the load in progress ends; nil if none
+	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
+	retryAt time.Time     // after a failure, not before this
+	warned  bool
+}
+
+const (
+	schemaLoadTimeout = 10 * time.Second
+	schemaRetry       = time.Second
+)
+
+// get returns the state, loading it if need be. It returns nil if the state
+// cannot be had now: the statement then goes to the origin.
+func (l *schemaLoader) get(ctx context.Context) *schemaState {
+	for {
+		if st := l.current.Load(); st != nil {
+			return st
+		}
+		l.mu.Lock()
+		if st := l.current.Load(); st != nil {
+			l.mu.Unlock()
+			return st
+		}
+		if l.loading == nil {
+			if time.Now().Before(l.retryAt) {
+				l.mu.Unlock()
+				return nil
+			}
+			l.loading = make(chan struct{})
+			// Not in the caller's context: others wait for the same load.
+			go l.load(l.loading, l.stale)
+		}
+		wait := l.loading
+		l.mu.Unlock()
+		select {
+		case <-wait:
+			if l.current.Load() == nil && l.failed() {
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (l *schemaLoader) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Before(l.retryAt)
+}
+
+// drop forgets the state: the schema has changed.
+func (l *schemaLoader) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stale++
+	l.retryAt = time.Time{}
+	l.current.Store(nil)
+}
+
+func (l *schemaLoader) load(done chan struct{}, stale uint64) {
+	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
+	defer cancel()
+	st, err := l.engine.loadSchema(ctx)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer close(done)
+	l.loading = nil
+	switch {
+	case err != nil:
+		l.retryAt = time.Now().Add(schemaRetry)
+		if ctx.Err() == nil && !l.warned {
+			l.warned = true
+			l.engine.cfg.Logger.Warn("mlcache: cannot read the database's catalog yet, so nothing is cached", "error", safeError(err))
+		}
+	case l.stale != stale:
+		// DDL came in between; the next caller loads again.
+	default:
+		l.warned = false
+		l.current.Store(st)
+	}
+}
+
+// loadSchema reads catalog and session over a connection of its own.
+func (e *engine) loadSchema(ctx context.Context) (*schemaState, error) {
+	origin, err := e.origin.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer origin.Close()
+	q := newQuerier(origin)
+	st := &schemaState{loaded: time.Now()}
+	if pgxConn(origin) == nil {
+		// An origin that is no PostgreSQL (a mock) gives itself away by a
+		// statement that looks like none of its user's.
+		if _, err := q.Query(ctx, "SHOW server_version_num"); err != nil {
+			return e.withoutCatalog(ctx, st, err)
+		}
+	}
+	snapshot, err := catalog.Load(ctx, q)
+	if err == nil {
+		st.snapshot = snapshot
+		if st.base, err = readSession(ctx, q, e.sessionSalt(origin)); err != nil {
+			return nil, err
+		}
+		if pc := pgxConn(origin); pc != nil {
+			st.params = reportedParams(pc)
+		}
+		return st, nil
+	}
+	if !answered(origin, err) {
+		return nil, err
+	}
+	return e.withoutCatalog(ctx, st, err)
+}
+
+// withoutCatalog is the state of an origin that is up and has no catalog.
+func (e *engine) withoutCatalog(ctx context.Context, st *schemaState, cause error) (*schemaState, error) {
+	if ctx.Err() != nil {
+		return nil, cause
+	}
+	st.base = e.privateSession
+	e.warnNoCatalog.Do(func() {
+		e.cfg.Logger.Warn("mlcache: this origin has no catalog that can be read: every identifier counts as a table, and every write drops everything")
+	})
+	return st, nil
+}
+
+// answered reports whether a failed catalog query shows that the origin is up
+// and has no such catalog, and not merely that it could not be reached.
+func answered(origin driver.Conn, err error) bool {
+	if pc := pgxConn(origin); pc != nil {
+		return isServerError(err) && !pc.IsClosed()
+	}
+	return true
+}

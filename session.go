@@ -1,0 +1,196 @@
+package mlcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// session is what an answer depends on besides its statement, its arguments and
+// the tables: who asks, and with which settings. It never changes once made; a
+// connection whose session changed gets another one.
+type session struct {
+	// id is a digest of everything below and of every setting of the session. It
+	// is a part of each key.
+	id [16]byte
+	// names is a digest of path and user only: plans depend on those.
+	names [16]byte
+	// path is what pg_catalog.current_schemas(true) says: the schemas in which an
+	// unqualified name is looked for, in order.
+	path []string
+	user string
+	// bypass is why nothing may be answered from the cache in this session. Empty
+	// if it may.
+	bypass Reason
+}
+
+// sessionQuery reads a session's state. Every name is qualified, so that nothing
+// in the user's search_path can stand in for it.
+//
+// Settings that cannot change an answer are left out, or no two services would
+// ever share an entry: names, logging, statistics, time-outs and the planner's.
+// What remains is every setting that a session can change (PostgreSQL manual
+// 54.24, pg_settings.context).
+const sessionQuery = `SELECT k, v FROM (
+SELECT 1 AS o, 'database' AS k, pg_catalog.current_database()::pg_catalog.text AS v
+UNION ALL SELECT 1, 'oid', oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+UNION ALL SELECT 1, 'login', session_user::pg_catalog.text
+UNION ALL SELECT 1, 'user', current_user::pg_catalog.text
+UNION ALL SELECT 1, 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text
+UNION ALL SELECT 1, 'standby', pg_catalog.pg_is_in_recovery()::pg_catalog.text
+UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
+ WHERE context IN ('user', 'superuser')
+ AND category NOT LIKE 'Reporting and Logging%' AND category NOT LIKE 'Statistics%'
+ AND category NOT LIKE 'Query Tuning%' AND category NOT LIKE 'Resource Usage%' AND category NOT LIKE 'Write-Ahead Log%'
+ AND name !~ '^(application_name|.*_timeout|tcp_.*|debug_.*|trace_.*|jit.*|transaction_.*|client_connection_check_interval)$'
+) s ORDER BY o, k, v`
+
+// systemQuery tells two clusters with databases of one name apart. Some servers
+// do not let everybody ask.
+const systemQuery = `SELECT 'system', system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()`
+
+// readSession asks the server for the state of the session behind q. salt is
+// what the server does not know of and the answers depend on all the same.
+func readSession(ctx context.Context, q querier, salt string) (*session, error) {
+	rows, err := q.Query(ctx, sessionQuery)
+	if err != nil {
+		return nil, err
+	}
+	if more, err := q.Query(ctx, systemQuery); err == nil {
+		rows = append(rows, more...)
+	}
+	return parseSession(rows, salt)
+}
+
+func parseSession(rows [][]*string, salt string) (*session, error) {
+	s := &session{}
+	h := sha256.New()
+	writePart := func(part string) {
+		io.WriteString(h, strconv.Itoa(len(part)))
+		io.WriteString(h, ":")
+		io.WriteString(h, part)
+	}
+	writePart(salt)
+	for _, row := range rows {
+		if len(row) != 2 || row[0] == nil {
+			return nil, fmt.Errorf("mlcache: the session's state has an unexpected form")
+		}
+		key, value := *row[0], ""
+		if row[1] != nil {
+			value = *row[1]
+		}
+		switch key {
+		case "path":
+			if err := json.Unmarshal([]byte(value), &s.path); err != nil {
+				return nil, fmt.Errorf("mlcache: the session's search path has an unexpected form")
+			}
+		case "user":
+			s.user = value
+		case "standby":
+			if value == "true" {
+				s.bypass = ReasonStandby
+			}
+		}
+		writePart(key)
+		writePart(value)
+	}
+	if s.path == nil || s.user == "" {
+		return nil, fmt.Errorf("mlcache: the session's state is incomplete")
+	}
+	for _, schema := range s.path {
+		if strings.HasPrefix(schema, "pg_temp_") {
+			s.bypass = ReasonTempSchema
+		}
+	}
+	copy(s.id[:], h.Sum(nil))
+	names := sha256.Sum256([]byte(strconv.Quote(s.user) + fmt.Sprintf("%q", s.path)))
+	copy(s.names[:], names[:])
+	return s, nil
+}
+
+// querier runs a query of mlcache's own and returns its rows as text.
+type querier interface {
+	Query(ctx context.Context, sql string) ([][]*string, error)
+}
+
+// newQuerier adapts any origin connection.
+func newQuerier(origin driver.Conn) querier {
+	if pc := pgxConn(origin); pc != nil {
+		return pgxQuerier{pc}
+	}
+	return driverQuerier{origin}
+}
+
+// pgxQuerier uses the simple protocol: it prepares nothing on the server, which
+// a connection pooler in between would mind.
+type pgxQuerier struct{ conn *pgx.Conn }
+
+func (q pgxQuerier) Query(ctx context.Context, sql string) ([][]*string, error) {
+	results, err := q.conn.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	var out [][]*string
+	for _, r := range results {
+		out = append(out, textRows(r)...)
+	}
+	return out, nil
+}
+
+func textRows(r *pgconn.Result) [][]*string {
+	out := make([][]*string, len(r.Rows))
+	for i, row := range r.Rows {
+		out[i] = make([]*string, len(row))
+		for j, cell := range row {
+			if cell != nil {
+				s := string(cell)
+				out[i][j] = &s
+			}
+		}
+	}
+	return out
+}
+
+type driverQuerier struct{ conn driver.Conn }
+
+func (q driverQuerier) Query(ctx context.Context, sql string) ([][]*string, error) {
+	rows, err := originQuery(ctx, q.conn, sql, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	width := len(rows.Columns())
+	var out [][]*string
+	for {
+		dest := make([]driver.Value, width)
+		if err := rows.Next(dest); err == io.EOF {
+			return out, nil
+		} else if err != nil {
+			return nil, err
+		}
+		row := make([]*string, width)
+		for i, v := range dest {
+			var s string
+			switch v := v.(type) {
+			case nil:
+				continue
+			case string:
+				s = v
+			case []byte:
+				s = string(v)
+			default:
+				s = fmt.Sprint(v)
+			}
+			row[i] = &s
+		}
+		out = append(out, row)
+	}
+}

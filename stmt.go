@@ -1,0 +1,68 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+)
+
+// stmt is a prepared statement. It answers from the cache like a query that was
+// not prepared.
+type stmt struct {
+	conn   *conn
+	origin driver.Stmt
+	query  string
+}
+
+var (
+	_ driver.Stmt             = (*stmt)(nil)
+	_ driver.StmtExecContext  = (*stmt)(nil)
+	_ driver.StmtQueryContext = (*stmt)(nil)
+)
+
+func (s *stmt) Close() error { return s.origin.Close() }
+
+func (s *stmt) NumInput() int { return s.origin.NumInput() }
+
+// Exec and Query without a context are what database/sql calls only on drivers
+// that lack the others.
+func (s *stmt) Exec([]driver.Value) (driver.Result, error) {
+	return nil, errors.New("mlcache: Stmt.Exec is not implemented, use ExecContext")
+}
+
+func (s *stmt) Query([]driver.Value) (driver.Rows, error) {
+	return nil, errors.New("mlcache: Stmt.Query is not implemented, use QueryContext")
+}
+
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	c := s.conn
+	c.takeBack()
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	var res driver.Result
+	err := c.change(ctx, c.plan(ctx, s.query), func() (err error) {
+		res, err = stmtExec(ctx, s.origin, args)
+		return err
+	})
+	return res, err
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.conn.takeBack()
+	return s.conn.query(ctx, source{query: s.query, stmt: s.origin}, args)
+}
+
+// source is where the origin's answer to a query comes from: a text, or a
+// statement that was prepared from it.
+type source struct {
+	query string
+	stmt  driver.Stmt
+}
+
+func (s source) rows(ctx context.Context, c driver.Conn, args []driver.NamedValue) (driver.Rows, error) {
+	if s.stmt != nil {
+		return stmtQuery(ctx, s.stmt, args)
+	}
+	return originQuery(ctx, c, s.query, args)
+}

@@ -1,0 +1,229 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// txState is what a connection knows of the transaction that it is in.
+type txState struct {
+	// open: a transaction began. For a pgx origin the server's own word counts,
+	// see inTx; this is for the others.
+	open bool
+	// pending are the scopes that the transaction has changed so far. They are
+	// fenced at COMMIT, before anybody else can see the changes.
+	pending    map[string]struct{}
+	pendingAll bool
+	pendingDDL bool
+	// touchedSession: a setting changed inside the transaction. Its end may take
+	// that back.
+	touchedSession, touchedNames bool
+}
+
+// inTx reports whether the session is inside a transaction, begun in whatever
+// way.
+func (c *conn) inTx() bool {
+	if c.pgx != nil {
+		return c.pgx.PgConn().TxStatus() != 'I'
+	}
+	return c.tx.open
+}
+
+// BeginTx begins a transaction at the origin.
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.takeBack()
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	origin, err := originBegin(ctx, c.origin, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.tx.open = true
+	return &tx{conn: c, origin: origin}, nil
+}
+
+// Begin is BeginTx with default options.
+func (c *conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// tx is a transaction begun through database/sql.
+type tx struct {
+	conn   *conn
+	origin driver.Tx
+}
+
+var _ driver.Tx = (*tx)(nil)
+
+func (t *tx) Commit() error {
+	c := t.conn
+	c.takeBack()
+	fence := c.fence(context.Background(), nil)
+	err := t.origin.Commit()
+	fence.release(c.outcome(nil, true, err))
+	c.endTx()
+	return err
+}
+
+func (t *tx) Rollback() error {
+	c := t.conn
+	c.takeBack()
+	err := t.origin.Rollback()
+	c.endTx()
+	return err
+}
+
+// endTx forgets the transaction. What it did to the session may have been taken
+// back with it.
+func (c *conn) endTx() {
+	touched, names := c.tx.touchedSession, c.tx.touchedNames
+	c.tx = txState{}
+	c.touch(touched, names)
+}
+
+// touch notes that the session's state may have changed.
+func (c *conn) touch(session, names bool) {
+	if names {
+		c.setSession(nil)
+	} else if session {
+		c.session = nil
+	}
+}
+
+// change runs, at the origin, a statement that is not a plain read, and makes
+// known what it changed. Outside a transaction that is a fence around the
+// statement; inside one the scopes are collected until COMMIT.
+func (c *conn) change(ctx context.Context, p *plan, run func() error) error {
+	done := c.beforeChange(ctx, p)
+	err := run()
+	done(err)
+	return err
+}
+
+// beforeChange does what must precede the statement; the function it returns
+// must be called with the statement's outcome once the origin has finished it.
+func (c *conn) beforeChange(ctx context.Context, p *plan) (done func(error)) {
+	wasTx := c.inTx()
+	if wasTx {
+		c.collect(p)
+	}
+	var f *fence
+	if !wasTx || p.mayCommit() {
+		f = c.fence(ctx, p)
+	}
+	return func(err error) {
+		f.release(c.outcome(p, wasTx, err))
+		c.afterChange(p, wasTx, err)
+	}
+}
+
+func (c *conn) afterChange(p *plan, wasTx bool, err error) {
+	if c.pgx == nil && err == nil {
+		c.tx.open = txAfter(c.tx.open, p.info)
+	}
+	isTx := c.inTx()
+	if isTx {
+		c.collect(p) // also for a text that began the transaction itself
+	} else if wasTx || p.touchesSession {
+		if !wasTx {
+			c.tx.touchedSession, c.tx.touchedNames = p.touchesSession, p.touchesNames
+		}
+		c.endTx()
+	}
+	if isTx && p.touchesSession {
+		// At once, too: names resolve differently from here on.
+		c.touch(true, p.touchesNames)
+	}
+}
+
+// collect adds what a statement changes to what its transaction has changed.
+func (c *conn) collect(p *plan) {
+	if p.touchesSession {
+		c.tx.touchedSession = true
+		c.tx.touchedNames = c.tx.touchedNames || p.touchesNames
+	}
+	c.tx.pendingAll = c.tx.pendingAll || p.writesAll
+	c.tx.pendingDDL = c.tx.pendingDDL || p.ddl
+	for _, s := range p.writes {
+		if c.tx.pending == nil {
+			c.tx.pending = make(map[string]struct{})
+		}
+		c.tx.pending[s] = struct{}{}
+	}
+}
+
+// mayCommit says whether the statement can end a transaction that it did not
+// begin, or make changes visible although one is open.
+func (p *plan) mayCommit() bool {
+	switch p.info.Kind {
+	case sqlinfo.Tx:
+		switch p.info.TxOp {
+		case sqlinfo.TxCommit, sqlinfo.TxPrepare, sqlinfo.TxCommitPrepared:
+			return true
+		}
+		return p.info.Statements > 1
+	case sqlinfo.Unknown:
+		return true
+	}
+	return p.info.Statements > 1
+}
+
+// txAfter follows transaction statements for origins that do not tell.
+func txAfter(open bool, info *sqlinfo.Info) bool {
+	parts := info.Parts
+	if len(parts) == 0 {
+		parts = []*sqlinfo.Info{info}
+	}
+	for _, part := range parts {
+		switch part.TxOp {
+		case sqlinfo.TxBegin:
+			open = true
+		case sqlinfo.TxCommit, sqlinfo.TxRollback, sqlinfo.TxPrepare:
+			open = part.TxChain
+		}
+	}
+	return open
+}
+
+// outcome says what became of a change, by the error of its statement. p is nil
+// for COMMIT.
+//
+// When the server answers with an error, a single plain statement outside a
+// transaction has changed nothing, and neither has a text that did not parse.
+// Of anything else (a CALL can commit half-way) a part may have been committed,
+// but is visible by then. Without an answer the change may become visible later.
+func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
+	if err == nil {
+		return invalidation.Committed
+	}
+	if c.pgx == nil {
+		return invalidation.Unknown // no telling what another driver's errors mean
+	}
+	if errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
+		return invalidation.RolledBack // it was never sent
+	}
+	var pe *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return invalidation.Committed
+	case !errors.As(err, &pe) || pe.SeverityUnlocalized != "ERROR":
+		return invalidation.Unknown
+	case p == nil || wasTx || p.info.Statements > 1:
+		return invalidation.Committed
+	case !p.writesAll || p.info.Kind == sqlinfo.Unknown && pe.Code == syntaxError:
+		return invalidation.RolledBack
+	default:
+		return invalidation.Committed
+	}
+}
+
+// syntaxError is the SQLSTATE of a text that PostgreSQL's parser rejects.
+const syntaxError = "42601"
