@@ -67,6 +67,18 @@ func (b *builder) addRelation(r *rowReader) {
 	b.relations[rel.oid] = rel
 }
 
+func (b *builder) addText(r *rowReader) {
+	id, column := r.oid(), r.text()
+	rel := b.relations[id]
+	if rel == nil {
+		return
+	}
+	if rel.texts == nil {
+		rel.texts = make(map[string]bool)
+	}
+	rel.texts[column] = true
+}
+
 func (b *builder) addFunction(r *rowReader) {
 	f := &function{
 		oid: r.oid(), schema: r.text(), name: r.text(), kind: r.letter(), volatility: r.letter(),

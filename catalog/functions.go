@@ -33,8 +33,11 @@ var policyFunctions = map[string]bool{
 // functionsOf visits everything that a text calls, by whatever notation.
 func (w *walk) functionsOf(r *reading, names *path, f frame) {
 	for _, n := range r.funcs {
-		if !w.callNamed(n, r, names, f) && r.refusal == sqlinfo.ReasonUnknownFunction {
+		if !w.callNamed(n, r, names, f) && r.exact {
+			// Either the server will refuse the statement, or the function is younger
+			// than the snapshot.
 			w.refuse(f, sqlinfo.ReasonUnknownFunction, n.String())
+			w.opaque(n.String())
 		}
 	}
 	for _, n := range r.attrs {
@@ -93,7 +96,7 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool 
 		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
 	}
 	if runsText[n.Name] {
-		w.changesAll(n.Name)
+		w.opaque(n.Name)
 	}
 	if n.Name == "set_config" {
 		w.session = true
@@ -158,13 +161,19 @@ func (w *walk) call(fn *function, f frame) {
 			w.refuse(f, ReasonVolatileFunction, fn.String())
 		}
 		if fn.volatility == 'v' && !harmless[fn.extension] {
-			w.changesAll(fn.String())
+			w.opaque(fn.String())
 		}
 	default:
-		w.refuse(f, ReasonDynamicFunction, fn.String())
-		if fn.volatility != 'i' {
-			w.changesAll(fn.String())
-		}
+		w.dynamic(fn, f)
+	}
+}
+
+// dynamic is for a function whose body cannot be read. One that is declared
+// IMMUTABLE is taken at its word not to write.
+func (w *walk) dynamic(fn *function, f frame) {
+	w.refuse(f, ReasonDynamicFunction, fn.String())
+	if fn.volatility != 'i' {
+		w.opaque(fn.String())
 	}
 }
 
@@ -180,10 +189,7 @@ func (w *walk) body(fn *function, f frame) {
 		w.refuse(f, ReasonVolatileFunction, fn.String())
 	}
 	if r.unknown {
-		w.refuse(f, ReasonDynamicFunction, fn.String())
-		if fn.volatility != 'i' {
-			w.changesAll(fn.String())
-		}
+		w.dynamic(fn, f)
 		return
 	}
 	w.text(r, fn.body.qualified, f)

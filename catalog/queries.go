@@ -28,6 +28,7 @@ func parts(version int) []part {
 	}
 	return []part{
 		{queryRelations, 6, (*builder).addRelation},
+		{queryTexts, 2, (*builder).addText},
 		{functions, 13, (*builder).addFunction},
 		{queryBuiltins, 3, (*builder).addBuiltin},
 		{queryRules, 5, (*builder).addRule},
@@ -43,6 +44,11 @@ const queryRelations = `SELECT c.oid::text, n.nspname::text, c.relname::text, c.
   c.relpersistence::text, c.relrowsecurity::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast'`
+
+// queryTexts gives the columns that hold text of any kind (type category S).
+const queryTexts = `SELECT a.attrelid::text, a.attname::text
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid >= 16384 AND a.attnum > 0 AND t.typcategory = 'S' AND NOT a.attisdropped`
 
 // Of a function's settings only search_path matters: it decides what the names
 // in the body mean.

@@ -1,6 +1,10 @@
 package catalog
 
-import "github.com/mlcache/mlcache/sqlinfo"
+import (
+	"strings"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
 
 // reading is what package sqlinfo has found in a text, whatever the text is.
 type reading struct {
@@ -9,8 +13,10 @@ type reading struct {
 	writesAll     bool
 	ddl, session  bool
 	unknown       bool // the text was not understood
+	exact         bool // every one of funcs is certainly a call
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
+	dateCasts     []sqlinfo.Name // columns cast to a date or time type
 	operators     []string
 	refusal       sqlinfo.Reason
 	detail        string
@@ -20,8 +26,8 @@ type reading struct {
 func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
 		reads: info.Reads, writes: info.Writes, ops: opAll, writesAll: info.WritesAll,
-		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown,
-		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators,
+		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
+		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail,
 	}
 }
@@ -29,7 +35,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 func readingOfBody(b *sqlinfo.Body) *reading {
 	return &reading{
 		reads: b.Reads, writes: b.Writes, ops: opAll, writesAll: b.WritesAll,
-		ddl: b.DDL, session: b.Session, unknown: b.Unknown,
+		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown,
 		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators,
 		refusal: b.Refusal, detail: b.Detail,
 	}
@@ -60,26 +66,27 @@ func (w *walk) settingsOf(r *reading, f frame) {
 	}
 }
 
-// settingNames finds the literals that current_setting is called with; ok is
-// false if a call has something else for its first argument.
+// settingNames finds the literals that current_setting is called with, folded to
+// lower case as PostgreSQL folds the names of settings; ok is false if a call has
+// anything else for its first argument, or if there is no call that can be seen.
 func settingNames(text string) (names []string, ok bool) {
-	var lex = sqlinfo.NewLexer(text)
-	var last [2]string
+	lex := sqlinfo.NewLexer(text)
+	var before, last string
 	for {
 		t := lex.Next()
-		switch {
-		case t.Kind == sqlinfo.TokenEOF:
-			return names, true
-		case t.Kind == sqlinfo.TokenError || t.Kind == sqlinfo.TokenJunk:
+		switch t.Kind {
+		case sqlinfo.TokenEOF:
+			return names, len(names) > 0
+		case sqlinfo.TokenError, sqlinfo.TokenJunk, sqlinfo.TokenUnicodeIdent:
 			return nil, false
 		}
 		word := text[t.Start:t.End]
-		if last[1] == "(" && last[0] == "current_setting" {
+		if last == "(" && strings.EqualFold(strings.Trim(before, `"`), "current_setting") {
 			if t.Kind != sqlinfo.TokenString {
 				return nil, false
 			}
-			names = append(names, word[1:len(word)-1])
+			names = append(names, strings.ToLower(word[1:len(word)-1]))
 		}
-		last[0], last[1] = last[1], word
+		before, last = last, word
 	}
 }

@@ -37,6 +37,7 @@ type relation struct {
 	kind         byte // pg_class.relkind
 	persistence  byte // pg_class.relpersistence
 	rls          bool
+	texts        map[string]bool // the columns that hold text
 
 	parents, children []*relation
 	// ancestors holds all tables above this one, however far; below tells whether

@@ -60,11 +60,18 @@ func (w *walk) refuse(f frame, r sqlinfo.Reason, detail string) {
 	}
 }
 
-// changesAll notes that anything may be written.
+// changesAll notes that anything may be written; detail names the culprit.
 func (w *walk) changesAll(detail string) {
 	if !w.writesAll {
 		w.writesAll, w.allDetail = true, detail
 	}
+}
+
+// opaque notes a piece of code that may do anything, to the tables and to the
+// session.
+func (w *walk) opaque(detail string) {
+	w.changesAll(detail)
+	w.session = true
 }
 
 // later queues a visit, within the bound.
@@ -91,8 +98,23 @@ func (w *walk) statement(info *sqlinfo.Info) {
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
-	w.text(readingOf(info), false, f)
+	r := readingOf(info)
+	w.text(r, false, f)
 	w.drain()
+	w.dateCasts(r)
+}
+
+// dateCasts refuses a cast to a date or time type of a column that holds text: a
+// row with 'now' or 'today' in it has another date each time ("Date/Time Input",
+// "Special Values" in the manual).
+func (w *walk) dateCasts(r *reading) {
+	for _, n := range r.dateCasts {
+		for rel := range w.read {
+			if rel.texts[n.Name] {
+				w.refuse(frame{}, sqlinfo.ReasonSpecialDate, n.Name)
+			}
+		}
+	}
 }
 
 // reads visits a relation that is read.
@@ -200,12 +222,10 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 			w.changesAll(n.String())
 		}
 	}
-	if r.ddl {
-		w.ddl = true
-	}
+	w.ddl = w.ddl || r.ddl
+	w.session = w.session || r.session
 	if r.writesAll {
 		w.changesAll(r.detail)
 	}
-	w.session = w.session || r.session
 	w.functionsOf(r, names, f)
 }

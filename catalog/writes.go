@@ -25,9 +25,14 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 	if r.kind == 'S' {
 		return // no answer that reads a sequence is kept
 	}
-	if r.kind == 'v' {
+	switch r.kind {
+	case 'v':
 		w.throughView(r, fresh, f)
-	} else {
+	case 'm':
+		// REFRESH runs the query, and so whatever it calls.
+		w.note(&w.writeScopes, r, f.via)
+		w.code(r.view, f.inside("materialized view "+r.scope))
+	default:
 		w.note(&w.writeScopes, r, f.via)
 	}
 	w.wake(r, fresh, f)
