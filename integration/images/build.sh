@@ -40,7 +40,7 @@ base() {
   cp "$(command -v busybox)" "$1/bin/busybox"
   local applet
   for applet in $("$1/bin/busybox" --list); do
-    # busybox's setpriv cannot change the user.
+    # busybox's setpriv cannot change the user, and its shell prefers it: the entry points name the other by its path.
     [ "$applet" = setpriv ] || [ -e "$1/bin/$applet" ] || ln -s busybox "$1/bin/$applet"
   done
   cp "$(command -v setpriv)" "$1/usr/bin/"

@@ -10,7 +10,7 @@ if [ "$1" != redis-server ]; then
 fi
 if [ "$(id -u)" = 0 ]; then
   chown redis:redis /data
-  exec setpriv --reuid=redis --regid=redis --clear-groups "$0" "$@"
+  exec /usr/bin/setpriv --reuid=redis --regid=redis --clear-groups "$0" "$@"
 fi
 shift
 exec redis-server --protected-mode no "$@"
