@@ -179,11 +179,13 @@ func (v *Versions) apply(r reply, calls *[]func()) (again []*Cell, ok bool) {
 		}
 		return nil, true
 	}
-	v.counters.resyncs.Add(1)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil && c.seq < r.seq {
 			again = append(again, c)
 		}
+	}
+	if len(again) > 0 {
+		v.counters.resyncs.Add(1)
 	}
 	if len(again) <= smallEnough {
 		return again, true

@@ -128,8 +128,8 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 
 // adopt takes the state of a birth not known before.
 func (v *Versions) adopt(h header, calls *[]func()) {
+	v.refence = v.birth != "" && len(v.fences) > 0
 	v.birth, v.lost = h.birth, false
-	v.refence = len(v.fences) > 0
 	v.epoch.forget(0)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {

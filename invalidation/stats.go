@@ -19,7 +19,7 @@ type counters struct {
 type Stats struct {
 	Calls, CallErrors       uint64        // commands sent to Redis
 	Polls, PollErrors       uint64        // questions for what has changed
-	Resyncs                 uint64        // polls that could not tell, and made every scope unknown
+	Resyncs                 uint64        // polls that could not tell what had changed, so that scopes were read again or forgotten
 	Epochs                  uint64        // times that everything was invalidated, the first one included
 	Messages, BadMessages   uint64        // received; BadMessages could not be read
 	Gaps                    uint64        // messages that told of lost ones
