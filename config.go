@@ -78,6 +78,12 @@ type Config struct {
 	// SkipTables lists tables whose answers are never cached.
 	SkipTables []string
 
+	// StaticSessions says that the origin given to NewConnector has no hook that
+	// makes sessions differ: all start with the same user, role and settings, and
+	// none of these changes when a connection is reused. Defaults to false; it
+	// has no meaning for a DSN, whose sessions always start alike.
+	StaticSessions bool
+
 	// Logger receives events for an operator: never an argument, a password or
 	// a row. Nil means slog.Default().
 	Logger *slog.Logger

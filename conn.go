@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/sqlinfo"
 )
 
 // conn is one connection of the pool. database/sql lets one goroutine at a time
@@ -90,9 +91,6 @@ func (c *conn) open(ctx context.Context) error {
 		if err := r.ResetSession(ctx); errors.Is(err, driver.ErrBadConn) {
 			return err
 		}
-		if c.connector.kind == originForeign && c.schema != nil && c.schema.snapshot != nil {
-			c.setSession(nil) // a hook may have run
-		}
 	}
 	return nil
 }
@@ -106,7 +104,7 @@ func (c *conn) opened() {
 	st := c.schema
 	switch {
 	case st == nil || st.snapshot == nil:
-	case c.pgx != nil && c.connector.kind == originDSN && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
+	case c.pgx != nil && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
 	default:
 		c.setSession(nil)
 	}
@@ -129,7 +127,7 @@ func (c *conn) readBack(ctx context.Context) error {
 	if c.session != nil {
 		return nil
 	}
-	if c.schema == nil || c.schema.snapshot == nil {
+	if !c.hasCatalog() {
 		return errUnknownSession
 	}
 	s, err := readSession(ctx, newQuerier(c.origin), c.engine.sessionSalt(c.origin))
@@ -177,16 +175,29 @@ func (c *conn) Ping(ctx context.Context) error {
 }
 
 // ResetSession is called by database/sql before the connection is used again.
-func (c *conn) ResetSession(context.Context) error {
+func (c *conn) ResetSession(ctx context.Context) error {
 	c.takeBack()
 	c.resetDue = c.origin != nil
-	return nil
+	if c.connector.static {
+		return nil
+	}
+	// A hook may make it another session, in a way that depends on ctx.
+	if c.hasCatalog() {
+		c.setSession(nil)
+	}
+	if c.origin == nil {
+		return nil
+	}
+	return c.open(ctx)
 }
+
+// hasCatalog says whether sessions of this origin can be told apart at all.
+func (c *conn) hasCatalog() bool { return c.schema != nil && c.schema.snapshot != nil }
 
 // CheckNamedValue leaves an argument to the origin's own check; pgx takes every
 // type as it is.
 func (c *conn) CheckNamedValue(nv *driver.NamedValue) error {
-	if c.connector.kind == originDSN || c.connector.isPgx.Load() {
+	if c.connector.isPgx.Load() {
 		return nil
 	}
 	if err := c.open(context.Background()); err != nil {
@@ -242,7 +253,12 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 func (c *conn) plan(ctx context.Context, query string) *plan {
 	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
 		if !c.renew(ctx) {
-			return c.engine.blindPlan(query)
+			return blindPlan(query, ReasonNoCatalog)
+		}
+	}
+	if c.names == nil && c.hasCatalog() && !c.inTx() && dependsOnNames(query) {
+		if err := c.readBack(ctx); err != nil {
+			return blindPlan(query, ReasonUnknownSession)
 		}
 	}
 	if p := c.plans[query]; p != nil {
@@ -255,6 +271,16 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, c.schema, c.names) })
 	c.keepPlan(query, p)
 	return p
+}
+
+// dependsOnNames is false for the statements that make names resolve otherwise:
+// several of them often come in a row, and only then a query.
+func dependsOnNames(query string) bool {
+	switch sqlinfo.Parse(query).Kind {
+	case sqlinfo.Session, sqlinfo.Tx:
+		return false
+	}
+	return true
 }
 
 func (c *conn) keepPlan(query string, p *plan) {
@@ -286,6 +312,8 @@ func (c *conn) renew(ctx context.Context) bool {
 	switch {
 	case c.tx.touchedSession:
 		// Not before the end of the transaction.
+	case st.snapshot != nil && !c.connector.static:
+		c.setSession(nil)
 	case c.origin == nil || st.snapshot == nil && first:
 		c.setSession(st.base)
 	case first:

@@ -8,27 +8,19 @@ import (
 	"sync/atomic"
 )
 
-// originKind says how much is known of the connections that the origin makes.
-type originKind uint8
-
-const (
-	// originDSN: mlcache made the connector from a DSN. All its sessions start
-	// alike.
-	originDSN originKind = iota
-	// originForeign: somebody else's connector. Hooks that nobody sees may run
-	// when it connects and when a connection is reused.
-	originForeign
-)
-
 // Connector makes connections that answer from the cache. Use it with
 // sql.OpenDB. It is safe for concurrent use.
 type Connector struct {
 	origin driver.Connector
-	kind   originKind
 	engine *engine
 	driver *Driver
-	// isPgx: the origin was seen to make pgx's own connections.
+	// isPgx: the origin is known to make pgx's own connections.
 	isPgx atomic.Bool
+	// static: all sessions of the origin start alike, and stay so when a
+	// connection is reused. Otherwise a hook that sees the caller's context may
+	// make it another tenant's session, and nothing can be answered before the
+	// origin has been asked whose session it is.
+	static bool
 }
 
 var (
@@ -43,14 +35,20 @@ var (
 // An origin whose catalog cannot be read (a mock) works by the rules without a
 // catalog: every identifier of a SELECT counts as a table, and every write drops
 // everything.
+//
+// Hooks that run when the origin connects, or when a connection is reused, can
+// change whose session it is. Where mlcache cannot see that there are none (it
+// can for pgx's stdlib.GetConnector without options), it asks the server for the
+// session's state each time that a connection leaves the pool; Config.StaticSessions
+// says that this is not needed.
 func NewConnector(origin driver.Connector, cfg *Config) (*Connector, error) {
 	if origin == nil {
 		return nil, errors.New("mlcache: NewConnector: origin is nil")
 	}
-	return newConnector(origin, cfg, originForeign)
+	return newConnector(origin, cfg, isPlainPgx(origin))
 }
 
-func newConnector(origin driver.Connector, cfg *Config, kind originKind) (*Connector, error) {
+func newConnector(origin driver.Connector, cfg *Config, static bool) (*Connector, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -59,7 +57,8 @@ func newConnector(origin driver.Connector, cfg *Config, kind originKind) (*Conne
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{origin: origin, kind: kind, engine: e}
+	c := &Connector{origin: origin, engine: e, static: static || cfg.StaticSessions}
+	c.isPgx.Store(static)
 	c.driver = &Driver{connector: c}
 	return c, nil
 }

@@ -53,7 +53,7 @@ func (d *Driver) OpenConnector(dsn string) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, originDSN)
+	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, true)
 }
 
 // registeredName is what stdlib.RegisterConnConfig returns in place of a DSN.
@@ -68,5 +68,5 @@ func newRegistered(cfg *Config) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnector(origin, cfg, originForeign)
+	return newConnector(origin, cfg, true)
 }

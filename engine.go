@@ -37,6 +37,7 @@ type engine struct {
 
 	background context.Context // ends at close
 	stop       context.CancelFunc
+	tasks      sync.WaitGroup // what runs in the background
 	closeOnce  sync.Once
 	closeErr   error
 	release    func() error // gives back the shared versions
@@ -72,6 +73,7 @@ func newEngine(origin driver.Connector, cfg *Config) (*engine, error) {
 func (e *engine) close() error {
 	e.closeOnce.Do(func() {
 		e.stop()
+		e.tasks.Wait()
 		if e.fills != nil {
 			e.fills.close()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -17,6 +18,26 @@ func pgxConn(origin driver.Conn) *pgx.Conn {
 		return c.Conn()
 	}
 	return nil
+}
+
+// isPlainPgx reports whether a connector is pgx's own, made without options that
+// run code when it connects or when a connection is reused. pgx does not say; but
+// a connector without options holds pgx's own empty functions, and those of a
+// connector made here for comparison are the same ones.
+func isPlainPgx(origin driver.Connector) bool {
+	plain := reflect.ValueOf(stdlib.GetConnector(pgx.ConnConfig{}))
+	v := reflect.ValueOf(origin)
+	if v.Type() != plain.Type() || v.Kind() != reflect.Struct {
+		return false
+	}
+	for _, hook := range []string{"BeforeConnect", "AfterConnect", "ResetSession"} {
+		f, p := v.FieldByName(hook), plain.FieldByName(hook)
+		if !f.IsValid() || f.Kind() != reflect.Func || f.Pointer() != p.Pointer() {
+			return false
+		}
+	}
+	pool := v.FieldByName("pool")
+	return pool.IsValid() && pool.Kind() == reflect.Pointer && pool.IsNil()
 }
 
 // The functions below do what database/sql does with a connection that lacks an

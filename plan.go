@@ -3,6 +3,7 @@ package mlcache
 import (
 	"bytes"
 	"crypto/sha256"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -73,11 +74,11 @@ const (
 	scopeSchema = "!schema"
 )
 
-// blindPlan is the plan of a text while nothing is known of the schema: it
-// caches nothing, and a write drops everything.
-func (e *engine) blindPlan(text string) *plan {
+// blindPlan is the plan of a text while the schema, or how the session resolves
+// names, is not known: it caches nothing, and a write drops everything.
+func blindPlan(text string, reason Reason) *plan {
 	info := sqlinfo.Parse(text)
-	p := &plan{info: info, reason: ReasonNoCatalog}
+	p := &plan{info: info, reason: reason}
 	switch info.Kind {
 	case sqlinfo.Read, sqlinfo.Session, sqlinfo.Tx, sqlinfo.Other:
 		p.writesAll = info.WritesAll || len(info.Writes) > 0 || info.Refusal == sqlinfo.ReasonUnknownFunction
@@ -90,19 +91,19 @@ func (e *engine) blindPlan(text string) *plan {
 }
 
 // newPlan makes the plan of a text. s is nil while it is not known how the
-// session resolves names: a name then stands for that name in any schema.
+// session resolves names.
 func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
-	info := sqlinfo.Parse(text)
+	if st.snapshot != nil && (s == nil || s.blind) {
+		return blindPlan(text, ReasonUnknownSession)
+	}
+	info := sqlinfo.ParseOptions(text, sqlinfo.Options{BackslashEscapes: s.oldStrings})
 	p := &plan{info: info, ttl: info.Hint.TTL}
 
 	var closure catalog.Closure
-	switch {
-	case st.snapshot == nil:
+	if st.snapshot != nil {
+		closure = st.snapshot.Resolve(info, catalog.Session{SearchPath: s.path, TempRelations: s.temp})
+	} else {
 		closure = catalog.NoCatalog(info)
-	case s == nil:
-		return e.blindPlan(text)
-	default:
-		closure = st.snapshot.Resolve(info, catalog.Session{SearchPath: s.path})
 	}
 	p.reason = closure.Refusal
 	p.ddl = closure.DDL
@@ -126,7 +127,18 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 	if p.reason != "" {
 		return p
 	}
-	p.digest = sha256.Sum256(sqlinfo.Canonical(nil, text))
+	h := sha256.New()
+	if s.oldStrings {
+		io.WriteString(h, text)
+	} else {
+		h.Write(sqlinfo.Canonical(nil, text))
+	}
+	if st.snapshot != nil {
+		// Answers from before a change of the schema, wherever it was made, are
+		// then found no more.
+		io.WriteString(h, "\x00"+st.snapshot.Fingerprint())
+	}
+	h.Sum(p.digest[:0])
 	p.cells = append(p.cells, e.versions.Epoch())
 	if st.snapshot == nil {
 		p.cells = append(p.cells, e.versions.Cell(scopeAnyWrite))

@@ -107,8 +107,15 @@ func (c *conn) makeKey(l *lookup) Reason {
 	key = binary.AppendUvarint(key, uint64(len(l.args)))
 	for i := range l.args {
 		v := l.args[i].Value
-		if s, ok := v.(string); ok && sqlinfo.SpecialDate(s) {
-			return ReasonDateArgument
+		switch v := v.(type) {
+		case string:
+			if sqlinfo.SpecialDate(v) {
+				return ReasonDateArgument
+			}
+		case []byte:
+			if sqlinfo.SpecialDate(string(v)) {
+				return ReasonDateArgument
+			}
 		}
 		var ok bool
 		if key, ok = cache.AppendArg(key, v); !ok || l.args[i].Name != "" {

@@ -33,8 +33,8 @@ const (
 	ReasonUnknownSession Reason = "unknown_session"
 	// ReasonStandby: the server is a standby, whose answers may lag.
 	ReasonStandby Reason = "standby"
-	// ReasonTempSchema: the session has temporary tables, which may hide others.
-	ReasonTempSchema Reason = "temp_schema"
+	// ReasonEncoding: the database's encoding is not UTF8.
+	ReasonEncoding Reason = "encoding"
 	// ReasonTableList: mlcache_tables or mlcache_skip_tables says so.
 	ReasonTableList Reason = "table_list"
 	// ReasonNotStorable: the result has a form that cannot be stored.

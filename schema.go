@@ -34,11 +34,16 @@ type schemaLoader struct {
 	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
 	retryAt time.Time     // after a failure, not before this
 	warned  bool
+	watched bool // watch runs
 }
 
 const (
 	schemaLoadTimeout = 10 * time.Second
 	schemaRetry       = time.Second
+
+	// schemaCheckEvery is how often the schema is compared, while queries come,
+	// for changes that were made past mlcache.
+	schemaCheckEvery = 10 * time.Second
 )
 
 // get returns the state, loading it if need be. It returns nil if the state
@@ -60,7 +65,8 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 			}
 			l.loading = make(chan struct{})
 			// Not in the caller's context: others wait for the same load.
-			go l.load(l.loading, l.stale)
+			done, stale := l.loading, l.stale
+			l.engine.tasks.Go(func() { l.load(done, stale) })
 		}
 		wait := l.loading
 		l.mu.Unlock()
@@ -111,6 +117,48 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	default:
 		l.warned = false
 		l.current.Store(st)
+		if st.snapshot != nil && !l.watched {
+			l.watched = true
+			l.engine.tasks.Go(l.watch)
+		}
+	}
+}
+
+// watch finds changes of the schema that were made past mlcache, until the
+// engine closes.
+func (l *schemaLoader) watch() {
+	tick := time.NewTicker(schemaCheckEvery)
+	defer tick.Stop()
+	var before uint64
+	for {
+		select {
+		case <-tick.C:
+		case <-l.engine.background.Done():
+			return
+		}
+		now := l.engine.stats.queries()
+		if st := l.current.Load(); st != nil && now != before {
+			before = now
+			l.compare(st)
+		}
+	}
+}
+
+// compare drops the state if the database's schema is another one by now. If the
+// database cannot be asked, the state stays: without it nothing can change the
+// schema either, as far as this process could tell.
+func (l *schemaLoader) compare(st *schemaState) {
+	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
+	defer cancel()
+	origin, err := l.engine.origin.Connect(ctx)
+	if err != nil {
+		return
+	}
+	defer origin.Close()
+	now, err := catalog.Fingerprint(ctx, newQuerier(origin))
+	if err == nil && now != st.snapshot.Fingerprint() {
+		l.engine.cfg.Logger.Info("mlcache: the schema was changed elsewhere; reading it again")
+		l.drop()
 	}
 }
 

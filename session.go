@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,12 +22,20 @@ type session struct {
 	// id is a digest of everything below and of every setting of the session. It
 	// is a part of each key.
 	id [16]byte
-	// names is a digest of path and user only: plans depend on those.
+	// names is a digest of what plans depend on: all the fields below.
 	names [16]byte
 	// path is what pg_catalog.current_schemas(true) says: the schemas in which an
 	// unqualified name is looked for, in order.
 	path []string
 	user string
+	// temp are the relations in the session's temporary schema, which hide others
+	// of the same name; not nil if there is such a schema.
+	temp []string
+	// oldStrings: standard_conforming_strings is off, so a backslash escapes in a
+	// plain literal.
+	oldStrings bool
+	// blind: the text's encoding is not the one that its bytes are read in.
+	blind bool
 	// bypass is why nothing may be answered from the cache in this session. Empty
 	// if it may.
 	bypass Reason
@@ -46,6 +55,8 @@ UNION ALL SELECT 1, 'login', session_user::pg_catalog.text
 UNION ALL SELECT 1, 'user', current_user::pg_catalog.text
 UNION ALL SELECT 1, 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text
 UNION ALL SELECT 1, 'standby', pg_catalog.pg_is_in_recovery()::pg_catalog.text
+UNION ALL SELECT 1, 'encoding', pg_catalog.current_setting('server_encoding')
+UNION ALL SELECT 1, 'temp', relname::pg_catalog.text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()
 UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
  WHERE context IN ('user', 'superuser')
  AND category NOT LIKE 'Reporting and Logging%' AND category NOT LIKE 'Statistics%'
@@ -98,6 +109,17 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 			if value == "true" {
 				s.bypass = ReasonStandby
 			}
+		case "encoding":
+			// Identifiers fold otherwise in a single-byte encoding.
+			if value != "UTF8" {
+				s.bypass = ReasonEncoding
+			}
+		case "client_encoding":
+			s.blind = value != "UTF8"
+		case "standard_conforming_strings":
+			s.oldStrings = value == "off"
+		case "temp":
+			s.temp = append(s.temp, value)
 		}
 		writePart(key)
 		writePart(value)
@@ -105,13 +127,11 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 	if s.path == nil || s.user == "" {
 		return nil, fmt.Errorf("mlcache: the session's state is incomplete")
 	}
-	for _, schema := range s.path {
-		if strings.HasPrefix(schema, "pg_temp_") {
-			s.bypass = ReasonTempSchema
-		}
+	if s.temp == nil && slices.ContainsFunc(s.path, func(schema string) bool { return strings.HasPrefix(schema, "pg_temp_") }) {
+		s.temp = []string{}
 	}
 	copy(s.id[:], h.Sum(nil))
-	names := sha256.Sum256([]byte(strconv.Quote(s.user) + fmt.Sprintf("%q", s.path)))
+	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %t", s.user, s.path, s.temp, s.oldStrings, s.blind))
 	copy(s.names[:], names[:])
 	return s, nil
 }

@@ -62,6 +62,12 @@ func (s Stats) HitRate() float64 {
 	return float64(s.L1Hits+s.L2Hits) / float64(n)
 }
 
+// queries counts the queries so far.
+func (s *stats) queries() uint64 {
+	n := s.snapshot()
+	return n.L1Hits + n.L2Hits + n.Misses + n.Bypasses
+}
+
 func (s *stats) snapshot() Stats {
 	levels := s.levels.Snapshot()
 	levels.L2.Sets += s.own.L2.Sets.Load()

@@ -69,6 +69,9 @@ func (t *tx) Commit() error {
 	fence := c.fence(context.Background(), nil)
 	err := t.origin.Commit()
 	fence.release(c.outcome(nil, true, err))
+	if c.tx.pendingDDL {
+		c.engine.schema.drop()
+	}
 	c.endTx()
 	return err
 }
@@ -130,6 +133,9 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 		c.tx.open = txAfter(c.tx.open, p.info)
 	}
 	isTx := c.inTx()
+	if !isTx && (p.ddl || c.tx.pendingDDL) {
+		c.engine.schema.drop()
+	}
 	if isTx {
 		c.collect(p) // also for a text that began the transaction itself
 	} else if wasTx || p.touchesSession {

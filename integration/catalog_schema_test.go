@@ -154,7 +154,7 @@ var catalogWrites = []struct {
 	{sql: `DELETE FROM customers WHERE id = 1`},
 	{sql: `UPDATE customers SET code = 'c9' WHERE id = 1`},
 	{sql: `DELETE FROM orders WHERE id = 1`},
-	{sql: `TRUNCATE customers CASCADE`},
+	{sql: `TRUNCATE customers CASCADE`, opaque: true},
 	{sql: `DELETE FROM employees WHERE id = 1`},
 	{sql: `INSERT INTO orders VALUES (9, 1)`},
 	{sql: `INSERT INTO late VALUES (1)`},

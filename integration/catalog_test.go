@@ -49,6 +49,25 @@ func catalogConnect(t testing.TB, dsn string) catalogConn {
 	return catalogConn{c}
 }
 
+// catalogRole gives the name of a role, which goes when the test ends if the test
+// has created it.
+func catalogRole(t testing.TB, dsn string) string {
+	t.Helper()
+	role := "role_" + harness.NewNamespace(t)
+	t.Cleanup(func() {
+		ctx := context.Background()
+		c, err := pgx.Connect(ctx, dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close(ctx)
+		if _, err := c.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Errorf("drop %s: %v", role, err)
+		}
+	})
+	return role
+}
+
 func (c catalogConn) exec(t testing.TB, sql string) {
 	t.Helper()
 	if _, err := c.Query(harness.Context(t), sql); err != nil {
@@ -101,12 +120,8 @@ func (c catalogConn) contents(t testing.TB) map[string]string {
 
 // readers gives what a SELECT from each relation depends on.
 func readers(s *catalog.Snapshot, sess catalog.Session, scope string) catalog.Closure {
-	return s.Resolve(sqlinfo.Parse("SELECT * FROM "+scopeSQL(scope)), sess)
+	return s.Resolve(sqlinfo.Parse("SELECT * FROM "+scope), sess)
 }
-
-// scopeSQL writes a scope as SQL: its parts are plain or in double quotes
-// already, save for letters that only lower case keeps plain.
-func scopeSQL(scope string) string { return scope }
 
 func meet(reads, writes []catalog.Dep) bool {
 	for _, r := range reads {
@@ -227,7 +242,7 @@ func TestCatalogReadsCoverPlans(t *testing.T) {
 			}
 			closure := s.Resolve(sqlinfo.Parse(q), sess)
 			for _, scope := range scopes {
-				w := s.Resolve(sqlinfo.Parse("TRUNCATE "+scopeSQL(scope)), sess)
+				w := s.Resolve(sqlinfo.Parse("TRUNCATE "+scope), sess)
 				if !meet(closure.Reads, w.Writes) {
 					t.Errorf("the plan reads %s; the closure has only %v", scope, closure.Reads)
 				}
