@@ -18,7 +18,8 @@ import (
 // search configurations, extensions, foreign tables, rights, roles and their
 // memberships, and the defaults of settings for roles and databases.
 //
-// It does not change by VACUUM, ANALYZE, CREATE INDEX, REINDEX, CLUSTER,
+// It does not change by VACUUM, ANALYZE, CREATE INDEX, REINDEX (unless
+// CONCURRENTLY), CLUSTER,
 // TRUNCATE, REFRESH MATERIALIZED VIEW or the temporary tables of other sessions.
 //
 // How it works: every row of a system catalog carries the number of the

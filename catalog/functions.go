@@ -30,8 +30,15 @@ var policyFunctions = map[string]bool{
 	"current_setting": true, "pg_has_role": true,
 }
 
+// clock holds the calls without parentheses that no catalog lists and that a
+// policy must not make either.
+var clock = map[string]bool{
+	"current_date": true, "current_time": true, "current_timestamp": true, "localtime": true, "localtimestamp": true,
+}
+
 // functionsOf visits everything that a text calls, by whatever notation.
 func (w *walk) functionsOf(r *reading, names *path, f frame) {
+	w.judged(r, f)
 	for _, n := range r.funcs {
 		if !w.callNamed(n, r, names, f) && r.exact {
 			// Either the server will refuse the statement, or the function is younger
@@ -61,14 +68,21 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 			w.callFor(ReasonUserCast, fn, f)
 		}
 	}
+}
+
+// judged hands on what package sqlinfo holds against a text.
+func (w *walk) judged(r *reading, f frame) {
 	switch r.refusal {
 	case sqlinfo.ReasonNone:
-	case sqlinfo.ReasonUnknownFunction, sqlinfo.ReasonTimeFunction, sqlinfo.ReasonRandomFunction,
-		sqlinfo.ReasonSessionFunction, sqlinfo.ReasonLockFunction, sqlinfo.ReasonUnsafeFunction:
-		// Each function has been judged above, by what the snapshot knows of it.
-	default:
-		w.refuse(f, r.refusal, r.detail)
+		return
+	case sqlinfo.ReasonUnknownFunction:
+		return // here the functions are known
+	case sqlinfo.ReasonSessionFunction:
+		if f.policy {
+			return // each function is looked at by itself: see policyFunctions
+		}
 	}
+	w.refuse(f, r.refusal, r.detail)
 }
 
 // callNamed visits the functions that a call may mean, and tells whether there
@@ -92,7 +106,7 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool 
 	safe := sqlinfo.SafeFunction(n.Name)
 	switch {
 	case ok && (b.immutable || safe):
-	case ok:
+	case ok || clock[n.Name]:
 		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
 	}
 	if runsText[n.Name] {

@@ -61,7 +61,7 @@ func catalogRole(t testing.TB, dsn string) string {
 			t.Fatal(err)
 		}
 		defer c.Close(ctx)
-		if _, err := c.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if _, err := c.Exec(ctx, "DROP OWNED BY "+role+" CASCADE; DROP ROLE "+role, pgx.QueryExecModeSimpleProtocol); err != nil {
 			t.Errorf("drop %s: %v", role, err)
 		}
 	})
