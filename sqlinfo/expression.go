@@ -6,6 +6,9 @@ const maxOperators = 256
 
 // operator notes an operator's token.
 func (s *scanner) operator(op string) {
+	if op == "!=" {
+		op = "<>" // the parser makes the one of the other
+	}
 	if slices.Contains(s.operators, op) {
 		return
 	}
@@ -47,9 +50,7 @@ func (s *scanner) expressionWord(f *frame) bool {
 		s.operator("!~")
 		s.system("similar_to_escape")
 	case kwEscape:
-		if !s.punct(s.prev, '.') && !s.everything {
-			s.system("like_escape")
-		}
+		s.system("like_escape")
 		return false
 	case kwBetween:
 		for _, op := range [...]string{">=", "<=", "<", ">"} {
@@ -137,19 +138,20 @@ func (s *scanner) typeName(operand *Name) {
 	if operand != nil && isDateType(c.last()) {
 		s.add(&s.dates, *operand)
 	}
-	if c.n == 1 {
-		switch c.parts[0] {
-		case "double":
-			if isWord(s.next, kwPrecision) {
-				s.advance()
-			}
-		case "character", "char", "bit", "nchar", "national":
-			if isWord(s.next, kwCharacter) || isWord(s.next, kwChar) {
-				s.advance()
-			}
-			if isWord(s.next, kwVarying) {
-				s.advance()
-			}
+	if c.n > 1 {
+		return
+	}
+	switch c.parts[0] {
+	case "double":
+		if isWord(s.next, kwPrecision) {
+			s.advance()
+		}
+	case "character", "char", "bit", "nchar", "national":
+		if isWord(s.next, kwCharacter) || isWord(s.next, kwChar) {
+			s.advance()
+		}
+		if isWord(s.next, kwVarying) {
+			s.advance()
 		}
 	}
 }

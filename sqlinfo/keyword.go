@@ -113,6 +113,7 @@ const (
 	kwConstraints
 	kwCopy
 	kwCreate
+	kwCross
 	kwCube
 	kwCurrent_catalog
 	kwCurrent_date
@@ -121,6 +122,7 @@ const (
 	kwCurrent_time
 	kwCurrent_timestamp
 	kwCurrent_user
+	kwCycle
 	kwDeallocate
 	kwDeclare
 	kwDelete
@@ -128,17 +130,18 @@ const (
 	kwDistinct
 	kwDo
 	kwDrop
-	kwElse
 	kwEnd
 	kwEscape
 	kwExcept
 	kwExecute
 	kwExplain
 	kwExtract
+	kwFalse
 	kwFetch
 	kwFilter
 	kwFor
 	kwFrom
+	kwFull
 	kwFunction
 	kwGlobal
 	kwGrant
@@ -148,6 +151,7 @@ const (
 	kwIlike
 	kwImport
 	kwIn
+	kwInner
 	kwInsert
 	kwIntersect
 	kwInto
@@ -155,6 +159,7 @@ const (
 	kwJoin
 	kwKey
 	kwLanguage
+	kwLeft
 	kwLike
 	kwLimit
 	kwListen
@@ -167,12 +172,12 @@ const (
 	kwMerge
 	kwMove
 	kwNames
+	kwNatural
 	kwNo
 	kwNormalized
 	kwNot
 	kwNotify
-	kwNowait
-	kwOf
+	kwNull
 	kwOffset
 	kwOn
 	kwOnly
@@ -180,6 +185,7 @@ const (
 	kwOption
 	kwOr
 	kwOrder
+	kwOuter
 	kwOver
 	kwOverlaps
 	kwOverlay
@@ -198,11 +204,13 @@ const (
 	kwReturn
 	kwReturning
 	kwRevoke
+	kwRight
 	kwRole
 	kwRollback
 	kwRollup
 	kwSavepoint
 	kwSchema
+	kwSearch
 	kwSecurity
 	kwSelect
 	kwSession
@@ -213,7 +221,6 @@ const (
 	kwShare
 	kwShow
 	kwSimilar
-	kwSkip
 	kwStart
 	kwSubstring
 	kwTable
@@ -225,6 +232,7 @@ const (
 	kwTo
 	kwTransaction
 	kwTrim
+	kwTrue
 	kwTruncate
 	kwUescape
 	kwUnion
@@ -251,18 +259,19 @@ const (
 // actedOn lists them in the order of the constants.
 const actedOn = `abort all alter analyse analyze and as at atomic authorization begin between binary by
 	call cascade case chain char character characteristics checkpoint close cluster collation
-	comment commit concurrently conflict constraints copy create cube current_catalog
-	current_date current_role current_schema current_time current_timestamp current_user
-	deallocate declare delete discard distinct do drop else end escape except execute explain
-	extract fetch filter for from function global grant group grouping having ilike import in
-	insert intersect into is join key language like limit listen load local localtime
-	localtimestamp lock materialized merge move names no normalized not notify nowait of
-	offset on only operator option or order over overlaps overlay partition precision prepare
-	prepared procedure reassign recursive refresh reindex release replace reset return
-	returning revoke role rollback rollup savepoint schema security select session
-	session_user set setof sets share show similar skip start substring table tablesample temp
-	temporary then time to transaction trim truncate uescape union unlisten unlogged update
-	user using vacuum values varying verbose view when where window with without work xml zone`
+	comment commit concurrently conflict constraints copy create cross cube current_catalog
+	current_date current_role current_schema current_time current_timestamp current_user cycle
+	deallocate declare delete discard distinct do drop end escape except execute explain
+	extract false fetch filter for from full function global grant group grouping having ilike
+	import in inner insert intersect into is join key language left like limit listen load
+	local localtime localtimestamp lock materialized merge move names natural no normalized
+	not notify null offset on only operator option or order outer over overlaps overlay
+	partition precision prepare prepared procedure reassign recursive refresh reindex release
+	replace reset return returning revoke right role rollback rollup savepoint schema search
+	security select session session_user set setof sets share show similar start substring
+	table tablesample temp temporary then time to transaction trim true truncate uescape union
+	unlisten unlogged update user using vacuum values varying verbose view when where window
+	with without work xml zone`
 
 var keywords = makeKeywords()
 

@@ -21,7 +21,7 @@ func (s *scanner) named() {
 	word := s.cur.Keyword.word()
 	// Two names side by side in parentheses: a column and its type.
 	typed := !f.query && s.depth() > 1 && s.prev.End == s.chainEnd && s.chainEnd > 0
-	before, before2 := s.prev, s.prev2
+	before := s.prev
 	c := s.readChain()
 	call := s.punct(s.next, '(')
 	if s.everything {
@@ -31,8 +31,8 @@ func (s *scanner) named() {
 		s.useType(c)
 	}
 	if call {
-		alias := f.state == stAfter && !s.everything
-		if alias || !s.isCall(f, c, word, before, before2) {
+		alias := f.state == stAfter && !s.everything && (isNameToken(before) || s.punct(before, ')'))
+		if alias || !s.isCall(f, c, word, before) {
 			s.chainEnd = 0
 		} else {
 			s.call(c)
@@ -44,8 +44,10 @@ func (s *scanner) named() {
 		if !call {
 			s.relation(c)
 		}
-		return
-	case call || f.state == stAfter:
+		if !s.everything {
+			return
+		}
+	case call:
 		return
 	}
 	if c.n > 1 {
@@ -131,19 +133,13 @@ func (s *scanner) attr(name string, expression bool) {
 }
 
 // isCall tells a call from the other things that stand before a parenthesis.
-func (s *scanner) isCall(f *frame, c *chain, word Keyword, prev, prev2 Token) bool {
+func (s *scanner) isCall(f *frame, c *chain, word Keyword, prev Token) bool {
 	if c.n > 1 || word == kwNone {
 		return true
 	}
-	ended := (prev.Kind == TokenPunct && !s.closedOn && (s.punct(prev, ')') || s.punct(prev, ']'))) ||
-		isStringToken(prev) || prev.Kind == TokenParam
 	switch word {
-	case kwOver, kwFilter:
-		// After the parenthesis that ends a call. No expression begins after a
-		// closing parenthesis but that of DISTINCT ON (...).
-		return !ended
-	case kwEscape:
-		return !ended && !isNameToken(prev)
+	case kwOver, kwFilter, kwEscape:
+		return !s.ended(prev)
 	case kwSets:
 		return !isWord(prev, kwGrouping)
 	case kwRollup, kwCube:
@@ -237,6 +233,7 @@ func (s *scanner) keywordCall(word string) {
 		// With commas instead of FROM an ordinary function of that name is called.
 		s.function(Name{Name: word})
 	case "treat":
+		// It calls the function of pg_catalog that is named after the type, a cast.
 		s.refuse(ReasonUnsupportedSyntax, word)
 	default:
 		// Types with a length, as in varchar(3) 'x', and the constructors of XML.

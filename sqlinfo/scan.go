@@ -26,7 +26,9 @@ func (s *scanner) scan() {
 		s.started()
 		switch s.cur.Kind {
 		case TokenQuotedIdent, TokenUnicodeIdent:
-			s.named()
+			if !isWord(s.prev, kwAs) || s.everything || !s.afterAs(s.top()) {
+				s.named()
+			}
 		case TokenString, TokenEscapeString, TokenUnicodeString, TokenDollarString:
 			s.literal()
 		case TokenOperator:
@@ -80,6 +82,7 @@ func (s *scanner) punctuation() {
 		// A name after ) ] or $1: a field, or a function in functional notation.
 		if isNameToken(s.next) {
 			s.advance()
+			s.cur.Keyword = 0
 			c := s.readChain()
 			for i := range c.n {
 				s.attr(c.parts[i], true)
@@ -110,10 +113,15 @@ func (s *scanner) open() {
 	case stWithBody:
 		next.opener = openCTE
 		f.state = stWithAfter
+	case stWithAfter:
+		f.state = stExpr // the query itself, in parentheses
 	default:
 		if s.chainEnd > 0 && s.chainEnd == s.prev.End {
 			next.opener = openCall
 			next.needComma = s.chain.last() == oneArgumentIsClock
+		}
+		if f.state == stAfter && next.opener == openOther {
+			next.opener = openList
 		}
 		next.distinctOn = next.call == kwOn && isWord(s.prev2, kwDistinct)
 	}
@@ -127,7 +135,7 @@ func (s *scanner) close() {
 	for len(s.ctes) > 0 && s.ctes[len(s.ctes)-1].level > s.depth() {
 		s.ctes = s.ctes[:len(s.ctes)-1]
 	}
-	s.closedOn, s.closedCall = f.distinctOn, f.call
+	s.closedOn, s.closedCall = f.distinctOn || f.call == kwOperator, f.call
 	if f.needComma && !f.comma {
 		s.refuse(ReasonTimeFunction, oneArgumentIsClock)
 	}
@@ -166,16 +174,17 @@ func (s *scanner) identifier() {
 		return
 	}
 	s.started()
+	typeFunc := k.class() == classTypeFunc
+	if typeFunc && k.word() != kwJoin && s.punct(s.next, '(') && !s.ended(s.prev) &&
+		!(isWord(s.prev, kwNot) && s.ended(s.prev2)) {
+		s.named() // a call of like(...), left(...)
+		return
+	}
 	if s.clause(f) || s.expressionWord(f) {
 		return
 	}
-	switch k.class() {
-	case classReserved:
-		return
-	case classTypeFunc:
-		if !s.punct(s.next, '(') && !s.punct(s.next, '.') {
-			return // LEFT, NATURAL, ...
-		}
+	if k.class() == classReserved || typeFunc && !s.punct(s.next, '(') && !s.punct(s.next, '.') {
+		return // NULL, LEFT, NATURAL, ...
 	}
 	s.named()
 }
@@ -184,17 +193,19 @@ func (s *scanner) identifier() {
 // is to be looked at as if AS were not there.
 func (s *scanner) afterAs(f *frame) bool {
 	switch f.state {
-	case stWithDef, stWithBody, stWithName, stWithAfter:
+	case stWithDef, stWithBody, stWithName, stWithAfter, stWithTail:
 		return false
 	case stFresh:
 		return false
 	case stAfter, stOn, stItem, stTarget:
 		s.part()
+		s.cur.Keyword = 0
 		s.chainEnd = 0 // (columns) may follow
 		return true
 	}
 	if f.query || s.depth() == 1 {
 		s.part()
+		s.cur.Keyword = 0 // a label, whatever the word
 		return true
 	}
 	operand := s.operand(s.prev2, f.tokens == 3)
@@ -208,8 +219,13 @@ func (s *scanner) begins(f *frame) bool {
 	case kwWith:
 		s.withList(f, true)
 		return true
+	case kwTable:
+		f.state, f.query = stItem, true
+		return true
 	case kwInsert, kwDelete, kwMerge, kwUpdate:
-		if s.depth() == 1 || s.isDML() {
+		// Arguments and lists of columns hold no statement, though their first name
+		// may be such a word: f(a) AS x(update int).
+		if s.depth() == 1 || f.opener != openCall && f.opener != openList && s.isDML() {
 			s.dml(f)
 			return true
 		}
@@ -282,7 +298,7 @@ func (s *scanner) clause(f *frame) bool {
 	case kwSelect:
 		f.state, f.query = stExpr, true
 	case kwTable:
-		f.state, f.query = stItem, true
+		s.tableWord(f)
 	case kwValues:
 		switch f.state {
 		case stTarget, stWithAfter, stWithDef:
@@ -315,7 +331,7 @@ func (s *scanner) clause(f *frame) bool {
 	case kwFrom:
 		s.from(f)
 	case kwJoin:
-		f.state = stItem
+		return s.join(f)
 	case kwOn:
 		if f.state == stAfter {
 			f.state = stOn
@@ -325,13 +341,34 @@ func (s *scanner) clause(f *frame) bool {
 			f.state = stItem // DELETE FROM a USING b, MERGE INTO a USING b
 		}
 	case kwWhere, kwHaving, kwWindow, kwOrder, kwLimit, kwOffset, kwFetch, kwUnion,
-		kwIntersect, kwExcept, kwReturning, kwWhen:
+		kwIntersect, kwExcept, kwDo:
 		f.endList()
+	case kwWhen:
+		if f.cases == 0 {
+			f.endList() // the first action of MERGE
+		}
+	case kwEnd:
+		f.cases = max(f.cases-1, 0)
+	case kwReturning:
+		f.endList()
+		if !f.query && s.depth() > 1 && isNameToken(s.next) && !s.everything {
+			s.advance() // json_value(... RETURNING type)
+			s.typeName(&Name{})
+		}
 	case kwSet:
-		if f.state != stTarget {
+		switch f.state {
+		case stTarget:
+			f.state = stExpr
+		case stWithTail:
+			f.state = stWithAfter
+		default:
 			return false
 		}
-		f.state = stExpr
+	case kwSearch, kwCycle:
+		if f.state != stWithAfter {
+			return false
+		}
+		f.state = stWithTail
 	case kwFor:
 		if f.call == kwSubstring || f.call == kwOverlay {
 			return true
@@ -360,12 +397,74 @@ func (s *scanner) clause(f *frame) bool {
 				s.ctes = append(s.ctes, visibleCTE{f.cte, s.depth()})
 			}
 		}
+	case kwCase:
+		f.cases++
+		return false
 	case kwTablesample:
 		s.refuse(ReasonTableSample, "")
 	default:
 		return false
 	}
 	return true
+}
+
+// tableWord handles TABLE, which begins a query of its own (TABLE t) only where a
+// query can begin; elsewhere it is a label.
+func (s *scanner) tableWord(f *frame) {
+	switch f.state {
+	case stExpr, stGroup:
+		switch s.prev.Keyword.word() {
+		case kwUnion, kwIntersect, kwExcept, kwAll, kwDistinct:
+		default:
+			if !s.everything {
+				return
+			}
+		}
+	}
+	f.state, f.query = stItem, true
+}
+
+// join handles JOIN, which stands as such only within a FROM list; elsewhere, and
+// before a parenthesis within one, it may be a function.
+func (s *scanner) join(f *frame) bool {
+	switch f.state {
+	case stItem:
+		if s.punct(s.next, '(') {
+			return false
+		}
+	case stAfter, stOn:
+		if s.punct(s.next, '(') && !s.ended(s.prev) {
+			switch s.prev.Keyword.word() {
+			case kwCross, kwFull, kwInner, kwLeft, kwNatural, kwOuter, kwRight:
+			default:
+				s.function(Name{Name: "join"})
+			}
+		}
+	default:
+		return false
+	}
+	f.state = stItem
+	return true
+}
+
+// ended reports whether the token t surely ends an expression, so that a word between it and a parenthesis is an operator, not a
+// function. A keyword that may be a column may also be a part of some clause that
+// an expression follows.
+func (s *scanner) ended(t Token) bool {
+	switch t.Kind {
+	case TokenQuotedIdent, TokenUnicodeIdent, TokenString, TokenEscapeString, TokenUnicodeString,
+		TokenDollarString, TokenBitString, TokenHexString, TokenInteger, TokenFloat, TokenParam:
+		return true
+	case TokenIdent:
+		switch t.Keyword.word() {
+		case kwNull, kwTrue, kwFalse, kwEnd:
+			return true
+		}
+		return t.Keyword == kwNone
+	case TokenPunct:
+		return s.text[t.Start] == ']' || s.text[t.Start] == ')' && !s.closedOn
+	}
+	return false
 }
 
 // endList ends a FROM list.

@@ -24,6 +24,7 @@ const (
 	stWithDef                // after the name of a CTE: columns, AS
 	stWithBody               // after AS: the body of a CTE
 	stWithAfter              // after the body of a CTE
+	stWithTail               // in SEARCH ... SET or CYCLE ... SET, after the body
 	stTarget                 // after the target of a write
 )
 
@@ -34,6 +35,7 @@ const (
 	openCall                // the arguments of a call
 	openItem                // a parenthesis at the start of a FROM item
 	openCTE                 // the body of a CTE
+	openList                // columns after an alias in FROM
 )
 
 // frame is one level of parentheses or brackets.
@@ -50,6 +52,7 @@ type frame struct {
 	call       Keyword // the keyword before the parenthesis
 	needComma  bool    // a call that is safe only with a second argument
 	comma      bool    // a comma was seen
+	cases      int     // CASE expressions open at this level
 	tokens     int     // seen at this level
 	cte        string  // the CTE being defined
 }
@@ -296,6 +299,7 @@ func (s *scanner) readChain() *chain {
 			break
 		}
 		s.advance()
+		s.cur.Keyword = 0 // after a dot any word is a name and nothing else
 		p := s.part()
 		if c.n < len(c.parts) {
 			c.parts[c.n] = p

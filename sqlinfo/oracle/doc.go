@@ -6,7 +6,3 @@
 // test dependency and lives in a module of its own, so that no user of mlcache
 // compiles it.
 package oracle
-
-import pgquery "github.com/pganalyze/pg_query_go/v6"
-
-var parse = pgquery.Parse

@@ -1,0 +1,121 @@
+package oracle
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// corpusSeed makes the corpus the same in every run.
+const corpusSeed = 1
+
+// corpusSize counts generated statements that the parser accepts.
+const corpusSize = 6000
+
+type parsed struct {
+	sql  string
+	tree *pgquery.ParseResult
+}
+
+// corpus gives the hand-written statements and the generated ones.
+func corpus(t testing.TB) (all []parsed, made int) {
+	odd, err := os.ReadFile("testdata/odd.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text := range strings.SplitSeq(string(odd), "\n\n") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		tree, err := pgquery.Parse(text)
+		if err != nil {
+			t.Errorf("hand-written statement does not parse: %v\n%s", err, text)
+			continue
+		}
+		all = append(all, parsed{text, tree})
+	}
+	hand := len(all)
+	g := newGenerator(corpusSeed)
+	for len(all)-hand < corpusSize {
+		made++
+		text := g.text()
+		if tree, err := pgquery.Parse(text); err == nil {
+			all = append(all, parsed{text, tree})
+		}
+	}
+	return all, made
+}
+
+func TestCorpus(t *testing.T) {
+	all, made := corpus(t)
+	t.Logf("%d statements, of %d made", len(all), made)
+	failed := 0
+	for _, p := range all {
+		if err := compare(p.sql, p.tree); err != nil {
+			if failed++; failed <= 20 {
+				t.Errorf("%v\n%s", err, p.sql)
+			}
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d statements of %d failed", failed, len(all))
+	}
+}
+
+// mutants is how many texts TestMutants makes; MLCACHE_MUTANTS changes it.
+const mutants = 200_000
+
+// TestMutants makes texts out of the corpus and compares those that the parser
+// accepts; sqlinfo must get through the others as well. The seed is printed, and
+// MLCACHE_SEED sets it.
+func TestMutants(t *testing.T) {
+	count, seed := envInt("MLCACHE_MUTANTS", mutants), uint64(envInt("MLCACHE_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	t.Logf("MLCACHE_SEED=%d", seed)
+	all, _ := corpus(t)
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = all[i].sql
+	}
+	workers := runtime.GOMAXPROCS(0)
+	var accepted, failed atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			m := newMutator(seed+uint64(w), texts)
+			for range count / workers {
+				text := m.text()
+				tree, err := pgquery.Parse(text)
+				if err != nil {
+					sqlinfo.Parse(text)
+					continue
+				}
+				accepted.Add(1)
+				if err := compare(text, tree); err != nil && failed.Add(1) <= 20 {
+					t.Errorf("%v\n%s", err, text)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d mutants, %d accepted by the parser, %d failed", count, accepted.Load(), failed.Load())
+	if accepted.Load() < int64(count)/5 {
+		t.Errorf("too few mutants were accepted to prove anything")
+	}
+}
+
+func envInt(name string, value int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return value
+}
