@@ -1,6 +1,11 @@
 package mlcache
 
-import "github.com/mlcache/mlcache/sqlinfo"
+import (
+	"slices"
+
+	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
 
 // Reason says in one word why an answer did not come from the cache and was not
 // kept. It is fit for a metric's label.
@@ -40,3 +45,48 @@ const (
 	// ReasonNotStorable: the result has a form that cannot be stored.
 	ReasonNotStorable Reason = "not_storable"
 )
+
+var reasonDocs = []struct {
+	reason Reason
+	doc    string
+}{
+	{ReasonBypass, "the caller asked for the database"},
+	{ReasonMode, "the mode is off, or optin and the statement has no hint"},
+	{ReasonInTransaction, "a transaction reads its own state from the database"},
+	{ReasonArgument, "an argument has a type that mlcache cannot encode exactly"},
+	{ReasonDateArgument, "a text argument such as 'now' or 'today' depends on the clock"},
+	{ReasonFenced, "one of the tables is being written right now"},
+	{ReasonRedis, "Redis does not answer, so nothing is known of other processes' writes"},
+	{ReasonTooLarge, "the result exceeds mlcache_max_rows or mlcache_max_bytes"},
+	{ReasonNoCatalog, "the database's catalog could not be read yet"},
+	{ReasonUnknownSession, "the session's settings are not known"},
+	{ReasonStandby, "the server is a standby, whose answers may lag"},
+	{ReasonEncoding, "the database's encoding is not UTF8"},
+	{ReasonTableList, "mlcache_tables or mlcache_skip_tables leaves the table out"},
+	{ReasonNotStorable, "the result has a form that cannot be stored"},
+}
+
+// Reasons lists every reason that there is, in a fixed order: those of the
+// driver, of the text, of the schema.
+func Reasons() []Reason {
+	var out []Reason
+	for _, d := range reasonDocs {
+		out = append(out, d.reason)
+	}
+	for _, r := range slices.Concat(sqlinfo.Reasons(), catalog.Reasons()) {
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// ReasonDoc describes a reason in one line.
+func ReasonDoc(r Reason) string {
+	for _, d := range reasonDocs {
+		if d.reason == r {
+			return d.doc
+		}
+	}
+	return catalog.ReasonDoc(r)
+}
