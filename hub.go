@@ -2,6 +2,10 @@ package mlcache
 
 import (
 	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -26,8 +30,36 @@ var hubs = struct {
 	open map[hubKey]*hub
 }{open: make(map[hubKey]*hub)}
 
+// redisIdentity brings the different ways to write one server's URL to one form,
+// without the credentials and options: two pools that mean the same Redis must
+// share their versions.
+func redisIdentity(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return raw // a socket's path
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if host == "localhost" || host == "::1" {
+		host = "127.0.0.1"
+	}
+	if port == "" {
+		port = "6379"
+	}
+	query := u.Query()
+	db := strings.Trim(u.Path, "/")
+	if d := query.Get("db"); d != "" {
+		db = d
+	}
+	if db == "0" {
+		db = ""
+	}
+	more := query["addr"]
+	slices.Sort(more)
+	return strings.Join(append([]string{net.JoinHostPort(host, port), db, query.Get("master_name")}, more...), " ")
+}
+
 func acquireHub(cfg *Config) (*hubRef, error) {
-	key := hubKey{cfg.Namespace, cfg.Redis, cfg.RedisMode}
+	key := hubKey{cfg.Namespace, redisIdentity(cfg.Redis), cfg.RedisMode}
 	hubs.Lock()
 	defer hubs.Unlock()
 	h := hubs.open[key]

@@ -68,3 +68,13 @@ func withRedis(t testing.TB, dsn string, keysAndValues ...string) string {
 	dsn = harness.With(dsn, "mlcache_redis", harness.RedisURL(), "mlcache_namespace", harness.NewNamespace(t))
 	return harness.With(dsn, keysAndValues...)
 }
+
+// withPatientRedis is withRedis for tests that count hits one by one: on a
+// machine that is busy with other tests, an answer of Redis that comes too late
+// would count as a miss.
+func withPatientRedis(t testing.TB, dsn string, keysAndValues ...string) string {
+	t.Helper()
+	dsn = withRedis(t, dsn, "mlcache_redis", harness.RedisURL()+"?read_timeout=10s&write_timeout=10s&dial_timeout=10s&pool_timeout=10s",
+		"mlcache_max_staleness", "10s")
+	return harness.With(dsn, keysAndValues...)
+}
