@@ -93,7 +93,7 @@ func blindPlan(text string, reason Reason) *plan {
 // newPlan makes the plan of a text. s is nil while it is not known how the
 // session resolves names.
 func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
-	if st.snapshot != nil && (s == nil || s.blind) {
+	if s == nil || s.blind {
 		return blindPlan(text, ReasonUnknownSession)
 	}
 	info := sqlinfo.ParseOptions(text, sqlinfo.Options{BackslashEscapes: s.oldStrings})

@@ -87,10 +87,14 @@ func (l *schemaLoader) failed() bool {
 	return time.Now().Before(l.retryAt)
 }
 
-// drop forgets the state: the schema has changed.
+// drop forgets the state: the schema has changed. The state of an origin without
+// a catalog stays: there is nothing to read again.
 func (l *schemaLoader) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if st := l.current.Load(); st != nil && st.snapshot == nil {
+		return
+	}
 	l.stale++
 	l.retryAt = time.Time{}
 	l.current.Store(nil)
