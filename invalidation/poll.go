@@ -35,13 +35,18 @@ func (v *Versions) kickLater() {
 // loop polls, renews the leases of open fences and delivers the queue, until Close.
 func (v *Versions) loop() {
 	v.tasks.Go(v.listen)
-	lease := v.cfg.FenceLease / 3
-	tick := min(v.every, lease)
-	timer := time.NewTimer(tick)
+	// A lease is renewed when a third of it has passed; looking twice as often makes it half at most.
+	look := v.cfg.FenceLease / 6
+	now := time.Now()
+	nextPoll, nextLook, asked := now.Add(v.every), now.Add(look), now
+	timer := time.NewTimer(0)
 	defer timer.Stop()
-	asked, renewed := time.Now(), time.Now()
-	soon := false
 	for {
+		if nextLook.Before(nextPoll) {
+			timer.Reset(time.Until(nextLook))
+		} else {
+			timer.Reset(time.Until(nextPoll))
+		}
 		woken := false
 		select {
 		case <-v.ctx.Done():
@@ -49,39 +54,51 @@ func (v *Versions) loop() {
 		case <-v.wake:
 			woken = true
 		case <-v.wakeLater:
-			if !soon {
-				soon = true
-				timer.Reset(busPause)
+			asked = time.Now()
+			if soon := asked.Add(busPause); soon.Before(nextPoll) {
+				nextPoll = soon
 			}
 			continue
 		case <-timer.C:
 		}
 		now := time.Now()
-		if v.touched.Swap(false) || woken || soon {
+		if v.touched.Swap(false) || woken {
 			asked = now
 		}
-		soon = false
-		v.mu.Lock()
-		idle := now.Sub(asked) > idleAfter && len(v.listening) == 0 && v.queue.empty()
-		early := now.Before(v.retryAt)
-		v.mu.Unlock()
-		if !idle && !early {
-			v.poll(v.ctx)
+		if woken || !now.Before(nextPoll) {
+			nextPoll = v.pollUnlessIdle(now, asked)
 		}
 		v.mu.Lock()
-		wait := tick
-		if v.failures > 0 {
-			wait = max(0, time.Until(v.retryAt))
-		}
-		lostFences := v.refence
+		refence := v.refence
 		v.refence = false
 		v.mu.Unlock()
-		if lostFences || now.Sub(renewed) >= lease {
-			renewed = now
-			v.renew(v.ctx, lostFences)
+		if refence || !now.Before(nextLook) {
+			v.renew(v.ctx, refence)
+			nextLook = now.Add(look)
 		}
-		timer.Reset(wait)
 	}
+}
+
+// pollUnlessIdle polls, unless nobody has asked for long or the pause after a failure lasts, and returns when to look
+// again.
+func (v *Versions) pollUnlessIdle(now, asked time.Time) time.Time {
+	v.mu.Lock()
+	idle := now.Sub(asked) > idleAfter && len(v.listening) == 0 && v.queue.empty()
+	retryAt := v.retryAt
+	v.mu.Unlock()
+	switch {
+	case now.Before(retryAt):
+		return retryAt
+	case idle:
+		return now.Add(max(v.every, time.Second))
+	}
+	v.poll(v.ctx)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.failures > 0 {
+		return v.retryAt
+	}
+	return now.Add(v.every)
 }
 
 // poll asks once what has changed, after delivering the queue, and extends the lease of Live when nothing is left open.
