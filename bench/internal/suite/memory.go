@@ -1,0 +1,146 @@
+package suite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/mlcache/mlcache"
+	"github.com/mlcache/mlcache/bench/internal/duel"
+	"github.com/mlcache/mlcache/bench/internal/floor"
+)
+
+func memoryCases() []Case {
+	return []Case{
+		{
+			Name: "1,000,000 distinct keys into 64 MiB of L1: heap grows", Against: "-", Unit: MiB,
+			Limit: bound(96), Aim: bound(72), Measure: distinctKeys,
+		},
+		{
+			Name: "1,000,000 distinct texts, L1 off: heap grows", Against: "-", Unit: MiB,
+			Limit: bound(48), Aim: bound(36), Measure: distinctTexts,
+		},
+		{
+			Name: "a garbage collection with L1 full", Against: "the same with L1 empty", Unit: Ratio,
+			Limit: bound(1.5), Aim: bound(1.1), Measure: collection,
+		},
+	}
+}
+
+// overFloor is mlcache over an origin that costs nothing, so that a million
+// misses take seconds.
+func overFloor(l1 int64) (*cachedDB, error) {
+	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	origin := &floor.Connector{
+		Columns: []string{"id", "name", "price", "active", "created"},
+		Rows:    [][]driver.Value{{int64(1), "item number 1", 1.25, true, created}},
+	}
+	c, err := mlcache.NewConnector(origin, &mlcache.Config{
+		L1Size: l1, L1TTL: time.Hour, L2TTL: time.Hour, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return watch(sql.OpenDB(c), "")
+}
+
+func distinctKeys(ctx context.Context, env *Env) (Outcome, error) {
+	return grows(env, 64<<20, func(db *cachedDB) duel.Run { return queryNew(ctx, db.DB) })
+}
+
+func distinctTexts(ctx context.Context, env *Env) (Outcome, error) {
+	return grows(env, -1, func(db *cachedDB) duel.Run { return queryText(ctx, db.DB) })
+}
+
+// grows measures the live heap after many operations, less the one before.
+func grows(env *Env, l1 int64, ask func(*cachedDB) duel.Run) (Outcome, error) {
+	n := 1_000_000
+	if env.Short {
+		n = 100_000
+	}
+	before := liveHeap()
+	db, err := overFloor(l1)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer db.Close()
+	begun := time.Now()
+	if err := ask(db)(n); err != nil {
+		return Outcome{}, err
+	}
+	took := time.Since(begun)
+	o := outcomeOf([]float64{(liveHeap() - before) / (1 << 20)})
+	o.Note = fmt.Sprintf("after %d", n)
+	o.Subject.Time = took / time.Duration(n)
+	if s := db.handle.Stats(); s.Misses < uint64(n)*9/10 {
+		return o, fmt.Errorf("only %d of %d queries were misses", s.Misses, n)
+	}
+	runtime.KeepAlive(db)
+	return o, nil
+}
+
+// liveHeap counts the heap in bytes after collecting what is dead. Cleanups run
+// after a collection and free more, so there are two.
+func liveHeap() float64 {
+	runtime.GC()
+	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// collection compares the time of whole collections, and notes the longest pause
+// of the program in each.
+func collection(ctx context.Context, env *Env) (Outcome, error) {
+	empty, err := overFloor(64 << 20)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer empty.Close()
+	// One entry, so that the arena exists in both.
+	if err := queryNew(ctx, empty.DB)(1); err != nil {
+		return Outcome{}, err
+	}
+	time.Sleep(100 * time.Millisecond)
+	const collections = 60
+	before, pauseBefore := collect(collections)
+	n := 400_000
+	if env.Short {
+		n = 100_000
+	}
+	if err := queryNew(ctx, empty.DB)(n); err != nil {
+		return Outcome{}, err
+	}
+	after, pauseAfter := collect(collections)
+	ratios := make([]float64, len(before))
+	for i := range ratios {
+		ratios[i] = after[i] / before[i]
+	}
+	o := outcomeOf(ratios)
+	o.Subject.Time, o.Reference.Time = time.Duration(duel.Median(after)), time.Duration(duel.Median(before))
+	o.Note = fmt.Sprintf("median pause %v with %d entries, %v with none", pauseAfter, empty.handle.Stats().L1.Sets, pauseBefore)
+	return o, nil
+}
+
+// collect forces collections and returns how long each took, sorted by nothing,
+// and the median pause.
+func collect(n int) (times []float64, pause time.Duration) {
+	for range n {
+		begun := time.Now()
+		runtime.GC()
+		times = append(times, float64(time.Since(begun)))
+	}
+	var s debug.GCStats
+	debug.ReadGCStats(&s)
+	pauses := make([]float64, 0, n)
+	for _, p := range s.Pause[:min(n, len(s.Pause))] {
+		pauses = append(pauses, float64(p))
+	}
+	return times, time.Duration(duel.Median(pauses))
+}

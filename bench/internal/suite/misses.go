@@ -1,0 +1,61 @@
+package suite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/mlcache/mlcache"
+	"github.com/mlcache/mlcache/bench/internal/duel"
+)
+
+func missCases() []Case {
+	type ask = func(context.Context, *sql.DB) duel.Run
+	// miss compares a query that finds nothing in the cache with pgx, and one GET
+	// of nothing where there is a Redis.
+	miss := func(ask ask, withRedis bool, what string, count func(mlcache.Stats) uint64) func(context.Context, *Env) (Outcome, error) {
+		return versus(Ratio, 1, func(ctx context.Context, env *Env) (*contest, error) {
+			var settings []string
+			reference := ask(ctx, env.direct)
+			if withRedis {
+				settings = append(settings, "redis")
+				get, err := env.redisGet(ctx, "bench:nothing", -1)
+				if err != nil {
+					return nil, err
+				}
+				reference = both(reference, get)
+			}
+			db, err := env.cached(settings...)
+			if err != nil {
+				return nil, err
+			}
+			return &contest{
+				subject:   ask(ctx, db.DB),
+				reference: reference,
+				check:     db.share(what, count),
+				close:     func() { db.Close() },
+			}, nil
+		})
+	}
+	return []Case{
+		{
+			Name: "miss that looks into L2 and fills both levels", Against: "pgx direct + GET", Unit: Ratio,
+			Limit: bound(1.5), Aim: bound(1.2), Measure: miss(queryNew, true, "misses", misses),
+		},
+		{
+			Name: "miss without Redis", Against: "pgx direct", Unit: Ratio,
+			Limit: bound(1.2), Aim: bound(1.05), Measure: miss(queryNew, false, "misses", misses),
+		},
+		{
+			Name: "passed through (SELECT now())", Against: "pgx direct", Unit: Ratio,
+			Limit: bound(1.05), Aim: bound(1.02), Measure: miss(queryNow, false, "passed through", bypasses),
+		},
+		{
+			Name: "never-seen text with literals, without Redis", Against: "pgx direct", Unit: Ratio,
+			Limit: bound(1.25), Aim: bound(1.05), Measure: miss(queryText, false, "misses", misses),
+		},
+		{
+			Name: "never-seen text with literals, with Redis", Against: "pgx direct + GET", Unit: Ratio,
+			Limit: bound(1.5), Aim: bound(1.2), Measure: miss(queryText, true, "misses", misses),
+		},
+	}
+}
