@@ -64,7 +64,7 @@ func TestSecondProcessReadsFromRedisThenFromMemory(t *testing.T) {
 			if c != want {
 				t.Errorf("%s: counted %+v, want %+v", who, c, want)
 			}
-			if n := log.Count("FROM product WHERE id"); n != executions {
+			if n := log.Count("SELECT id, name, version"); n != executions {
 				t.Errorf("%s: PostgreSQL has executed the SELECT %d times, want %d", who, n, executions)
 			}
 		}

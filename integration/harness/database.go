@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -65,6 +66,25 @@ func With(dsn string, keysAndValues ...string) string {
 	}
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+// KeywordValue returns a URL as the other form of a DSN, "host=... port=...".
+func KeywordValue(t testing.TB, dsn string) string {
+	t.Helper()
+	u := parse(t, dsn)
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+	password, _ := u.User.Password()
+	host, port, _ := strings.Cut(withPort(u), ":")
+	var b strings.Builder
+	for _, kv := range [][2]string{
+		{"host", host}, {"port", port}, {"user", u.User.Username()}, {"password", password},
+		{"dbname", strings.TrimPrefix(u.Path, "/")}, {"sslmode", u.Query().Get("sslmode")},
+	} {
+		if kv[1] != "" {
+			fmt.Fprintf(&b, "%s='%s' ", kv[0], quote.Replace(kv[1]))
+		}
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // Open opens a DB with the driver "mlcache" or "pgx" and closes it when the test

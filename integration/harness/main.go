@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/testcontainers/testcontainers-go/log"
 )
 
 // The environment variables that say where the servers come from.
@@ -44,7 +46,14 @@ func Main(m *testing.M) {
 	os.Exit(runWithServers(m))
 }
 
+// quiet drops what testcontainers has to say about each step of each container:
+// what goes wrong comes back as an error.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
 func runWithServers(m *testing.M) int {
+	log.SetDefault(quiet{})
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	var (
