@@ -34,7 +34,10 @@ type conn struct {
 	session *session
 	// names is the last known session whose search path and user still hold; nil
 	// while those are not known. It is session if that is not nil.
-	names   *session
+	names *session
+	// custom are the values of settings that policies asked for, read since
+	// session is known. The server does not list custom settings by itself.
+	custom  map[string]string
 	schema  *schemaState // what session and plans were made with
 	plans   map[string]*plan
 	planned int // bytes of text in plans
@@ -116,10 +119,19 @@ func (c *conn) setSession(s *session) {
 		c.forgetPlans()
 	}
 	c.session, c.names = s, s
+	c.custom = nil
 }
 
-// readBack asks the server for the session's state, where it is not known. It
-// must not be called inside a transaction, which the answer would not outlive.
+// canAsk says whether the server would answer a query of mlcache's own: it does
+// not in a transaction that has failed. In one that has not, the query comes
+// right before one of the user's, so it moves no snapshot that the user could
+// still choose.
+func (c *conn) canAsk() bool {
+	return c.pgx == nil && !c.tx.open || c.pgx != nil && c.pgx.PgConn().TxStatus() != 'E'
+}
+
+// readBack asks the server for the session's state, where it is not known. What
+// it learns inside a transaction that changed the state is dropped at its end.
 func (c *conn) readBack(ctx context.Context) error {
 	if err := c.open(ctx); err != nil {
 		return err
@@ -256,7 +268,7 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 			return blindPlan(query, ReasonNoCatalog)
 		}
 	}
-	if c.names == nil && c.hasCatalog() && !c.inTx() && dependsOnNames(query) {
+	if c.names == nil && c.hasCatalog() && c.canAsk() && dependsOnNames(query) {
 		if err := c.readBack(ctx); err != nil {
 			return blindPlan(query, ReasonUnknownSession)
 		}

@@ -26,6 +26,9 @@ type plan struct {
 	// cells are the versions that the answer depends on, the epoch first.
 	cells []*invalidation.Cell
 	ttl   time.Duration // of a hint; 0 for none
+	// settings are those that a row security policy of one of the tables asks
+	// for. Their values are a part of the key.
+	settings []string
 
 	// writes are the scopes that the statement changes; writesAll says all of
 	// them. Both can be set on a SELECT that calls a function.
@@ -115,9 +118,7 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 		p.writesAll = true
 	}
 	p.setSession(info, closure.Session)
-	if p.reason == "" && len(closure.Settings) > 0 {
-		p.reason = catalog.ReasonPolicy
-	}
+	p.settings = closure.Settings
 	if p.reason == "" {
 		p.reason = e.configReason(info, closure.Reads)
 	}

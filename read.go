@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,6 +83,9 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	if c.session.bypass != "" {
 		return c.pass(ctx, p, c.session.bypass, src, args)
 	}
+	if err := c.needSettings(ctx, p.settings); err != nil {
+		return c.pass(ctx, p, ReasonUnknownSession, src, args)
+	}
 	l := &lookup{plan: p, session: c.session, src: src, args: args, opts: opts}
 	if reason := c.makeKey(l); reason != "" {
 		return c.pass(ctx, p, reason, src, args)
@@ -99,11 +103,40 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	return c.readBounded(ctx, l)
 }
 
+// needSettings reads the settings whose values are not known yet.
+func (c *conn) needSettings(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if _, ok := c.custom[name]; ok {
+			continue
+		}
+		if err := c.open(ctx); err != nil {
+			return err
+		}
+		if c.session == nil {
+			return errUnknownSession // it opened as another one; the next read knows
+		}
+		values, err := readSettings(ctx, newQuerier(c.origin), names)
+		if err != nil {
+			return err
+		}
+		if c.custom == nil {
+			c.custom = values
+		} else {
+			maps.Copy(c.custom, values)
+		}
+		break
+	}
+	return nil
+}
+
 // makeKey encodes who asks, what, and with which arguments. The key is exact: no
 // two questions share one.
 func (c *conn) makeKey(l *lookup) Reason {
 	key := append(c.keyBuf[:0], l.session.id[:]...)
 	key = append(key, l.plan.digest[:]...)
+	for _, name := range l.plan.settings {
+		key = cache.AppendString(key, c.custom[name])
+	}
 	key = binary.AppendUvarint(key, uint64(len(l.args)))
 	for i := range l.args {
 		v := l.args[i].Value

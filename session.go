@@ -136,6 +136,41 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 	return s, nil
 }
 
+// readSettings reads settings by name. One that is not set is told apart from one
+// that is empty.
+func readSettings(ctx context.Context, q querier, names []string) (map[string]string, error) {
+	var sql strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			sql.WriteString(" UNION ALL ")
+		}
+		literal := quoteLiteral(name)
+		sql.WriteString("SELECT " + literal + ", pg_catalog.current_setting(" + literal + ", true)")
+	}
+	rows, err := q.Query(ctx, sql.String())
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string, len(rows))
+	for _, row := range rows {
+		if len(row) != 2 || row[0] == nil {
+			return nil, errUnknownSession
+		}
+		if row[1] == nil {
+			values[*row[0]] = "unset"
+		} else {
+			values[*row[0]] = "=" + *row[1]
+		}
+	}
+	return values, nil
+}
+
+// quoteLiteral writes a string constant that means the same whatever
+// standard_conforming_strings says.
+func quoteLiteral(s string) string {
+	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
+}
+
 // querier runs a query of mlcache's own and returns its rows as text.
 type querier interface {
 	Query(ctx context.Context, sql string) ([][]*string, error)

@@ -97,7 +97,7 @@ func (c *conn) touch(session, names bool) {
 	if names {
 		c.setSession(nil)
 	} else if session {
-		c.session = nil
+		c.session, c.custom = nil, nil
 	}
 }
 
