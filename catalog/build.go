@@ -69,14 +69,9 @@ func (b *builder) addRelation(r *rowReader) {
 
 func (b *builder) addText(r *rowReader) {
 	id, column := r.oid(), r.text()
-	rel := b.relations[id]
-	if rel == nil {
-		return
+	if rel := b.relations[id]; rel != nil {
+		rel.texts = append(rel.texts, column)
 	}
-	if rel.texts == nil {
-		rel.texts = make(map[string]bool)
-	}
-	rel.texts[column] = true
 }
 
 func (b *builder) addFunction(r *rowReader) {

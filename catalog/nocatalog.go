@@ -21,12 +21,12 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 	case sqlinfo.Write, sqlinfo.Unknown:
 		c.WritesAll = true
 	}
-	if info.WritesAll || len(info.Writes) > 0 || info.Refusal == sqlinfo.ReasonUnknownFunction {
+	if info.WritesAll || len(info.Writes) > 0 {
 		c.WritesAll = true
 	}
 	for _, n := range info.Funcs {
-		if runsText[n.Name] {
-			c.WritesAll = true
+		if runsText[n.Name] || !ownFunction(n) {
+			c.WritesAll, c.Session = true, true
 		}
 		if n.Name == "set_config" {
 			c.Session = true
@@ -41,6 +41,16 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 		}
 	}
 	return c
+}
+
+// ownFunction reports whether a function is one of PostgreSQL's own, none of which
+// changes a table by itself; see runsText for the others. Package sqlinfo tells
+// its unsafe functions from those it does not know by the reason it gives.
+func ownFunction(n sqlinfo.Name) bool {
+	if n.Schema != "" && n.Schema != "pg_catalog" {
+		return false
+	}
+	return sqlinfo.SafeFunction(n.Name) || sqlinfo.Parse("SELECT "+n.String()+"()").Refusal != sqlinfo.ReasonUnknownFunction
 }
 
 func textDeps(names []sqlinfo.Name) []Dep {

@@ -20,7 +20,7 @@ type reading struct {
 	operators     []string
 	refusal       sqlinfo.Reason
 	detail        string
-	text          string // where settings are looked for; "" for a statement
+	text          string // where settings are looked for; empty for a statement
 }
 
 func readingOf(info *sqlinfo.Info) *reading {
@@ -34,7 +34,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 
 func readingOfBody(b *sqlinfo.Body) *reading {
 	return &reading{
-		reads: b.Reads, writes: b.Writes, ops: opAll, writesAll: b.WritesAll,
+		reads: b.Reads, writes: b.Writes, writesAll: b.WritesAll,
 		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown,
 		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators,
 		refusal: b.Refusal, detail: b.Detail,
@@ -46,6 +46,7 @@ func (c *code) reading() *reading {
 	c.once.Do(func() {
 		c.parsed = readingOfBody(sqlinfo.ParseBody(c.language, c.text))
 		c.parsed.text = c.text
+		c.parsed.ops = opsIn(c.text)
 	})
 	return c.parsed
 }

@@ -37,7 +37,7 @@ type relation struct {
 	kind         byte // pg_class.relkind
 	persistence  byte // pg_class.relpersistence
 	rls          bool
-	texts        map[string]bool // the columns that hold text
+	texts        []string // the columns that hold text
 
 	parents, children []*relation
 	// ancestors holds all tables above this one, however far; below tells whether
@@ -129,14 +129,3 @@ type code struct {
 	once   sync.Once
 	parsed *reading
 }
-
-// op is a set of the ways to change a table.
-type op uint8
-
-const (
-	opInsert op = 1 << iota
-	opUpdate
-	opDelete
-	opTruncate
-	opAll = opInsert | opUpdate | opDelete | opTruncate
-)

@@ -1,6 +1,10 @@
 package catalog
 
-import "github.com/mlcache/mlcache/sqlinfo"
+import (
+	"slices"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
 
 // walk follows a statement through the snapshot. Objects wait in a queue and not
 // on the stack, so no schema, however deep, can exhaust it.
@@ -110,7 +114,7 @@ func (w *walk) statement(info *sqlinfo.Info) {
 func (w *walk) dateCasts(r *reading) {
 	for _, n := range r.dateCasts {
 		for rel := range w.read {
-			if rel.texts[n.Name] {
+			if slices.Contains(rel.texts, n.Name) {
 				w.refuse(frame{}, sqlinfo.ReasonSpecialDate, n.Name)
 			}
 		}

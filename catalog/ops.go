@@ -1,0 +1,66 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// op is a set of the ways to change a table.
+type op uint8
+
+const (
+	opInsert op = 1 << iota
+	opUpdate
+	opDelete
+	opTruncate
+	opAll = opInsert | opUpdate | opDelete | opTruncate
+)
+
+// opsIn gives the ways in which a text can change the tables that it names. A
+// table cannot be updated by a text that does not hold the word UPDATE, whatever
+// else stands there; which word belongs to which table is not looked at.
+func opsIn(text string) op {
+	lex := sqlinfo.NewLexer(text)
+	var ops op
+	for {
+		t := lex.Next()
+		switch t.Kind {
+		case sqlinfo.TokenEOF:
+			return ops
+		case sqlinfo.TokenError, sqlinfo.TokenJunk:
+			return opAll
+		case sqlinfo.TokenIdent:
+			ops |= opOf(text[t.Start:t.End])
+		}
+	}
+}
+
+func opOf(word string) op {
+	switch len(word) {
+	case len("copy"):
+		if strings.EqualFold(word, "copy") {
+			return opInsert
+		}
+	case len("merge"):
+		if strings.EqualFold(word, "merge") {
+			return opInsert | opUpdate | opDelete
+		}
+	case len("insert"), len("refresh"):
+		switch {
+		case strings.EqualFold(word, "insert"):
+			return opInsert
+		case strings.EqualFold(word, "update"):
+			return opUpdate
+		case strings.EqualFold(word, "delete"):
+			return opDelete
+		case strings.EqualFold(word, "refresh"):
+			return opInsert // of a materialized view, which nothing refers to
+		}
+	case len("truncate"):
+		if strings.EqualFold(word, "truncate") {
+			return opTruncate
+		}
+	}
+	return 0
+}
