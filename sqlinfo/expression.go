@@ -30,6 +30,9 @@ func (s *scanner) param() {
 // literal looks for date input that is relative to now.
 func (s *scanner) literal() {
 	t := s.tok(s.cur)
+	if s.punct(s.prev, ')') && s.closedCallee > 0 {
+		s.useName(s.funcs.list[s.closedCallee-1]) // type(modifier) 'value'
+	}
 	v, ok := stringValue(s.cur.Kind, t)
 	if !ok || SpecialDate(v) {
 		s.refuse(ReasonSpecialDate, "")
@@ -184,8 +187,9 @@ func (s *scanner) zone() bool {
 
 // useType notes a type's name and refuses those whose input depends on more than
 // their text.
-func (s *scanner) useType(c *chain) {
-	n := c.name()
+func (s *scanner) useType(c *chain) { s.useName(c.name()) }
+
+func (s *scanner) useName(n Name) {
 	s.add(&s.types, n)
 	if s.everything {
 		return

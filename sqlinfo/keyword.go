@@ -98,6 +98,7 @@ const (
 	kwCall
 	kwCascade
 	kwCase
+	kwCast
 	kwChain
 	kwChar
 	kwCharacter
@@ -106,11 +107,13 @@ const (
 	kwClose
 	kwCluster
 	kwCollation
+	kwColumns
 	kwComment
 	kwCommit
 	kwConcurrently
 	kwConflict
 	kwConstraints
+	kwContent
 	kwCopy
 	kwCreate
 	kwCross
@@ -129,6 +132,7 @@ const (
 	kwDiscard
 	kwDistinct
 	kwDo
+	kwDocument
 	kwDrop
 	kwEnd
 	kwEscape
@@ -139,6 +143,7 @@ const (
 	kwFalse
 	kwFetch
 	kwFilter
+	kwFirst
 	kwFor
 	kwFrom
 	kwFull
@@ -173,6 +178,7 @@ const (
 	kwMove
 	kwNames
 	kwNatural
+	kwNext
 	kwNo
 	kwNormalized
 	kwNot
@@ -190,6 +196,7 @@ const (
 	kwOverlaps
 	kwOverlay
 	kwPartition
+	kwPassing
 	kwPrecision
 	kwPrepare
 	kwPrepared
@@ -242,6 +249,7 @@ const (
 	kwUser
 	kwUsing
 	kwVacuum
+	kwValue
 	kwValues
 	kwVarying
 	kwVerbose
@@ -253,25 +261,28 @@ const (
 	kwWithout
 	kwWork
 	kwXml
+	kwXmlparse
+	kwXmlserialize
 	kwZone
 )
 
 // actedOn lists them in the order of the constants.
 const actedOn = `abort all alter analyse analyze and as at atomic authorization begin between binary by
-	call cascade case chain char character characteristics checkpoint close cluster collation
-	comment commit concurrently conflict constraints copy create cross cube current_catalog
-	current_date current_role current_schema current_time current_timestamp current_user cycle
-	deallocate declare delete discard distinct do drop end escape except execute explain
-	extract false fetch filter for from full function global grant group grouping having ilike
-	import in inner insert intersect into is join key language left like limit listen load
-	local localtime localtimestamp lock materialized merge move names natural no normalized
-	not notify null offset on only operator option or order outer over overlaps overlay
-	partition precision prepare prepared procedure reassign recursive refresh reindex release
-	replace reset return returning revoke right role rollback rollup savepoint schema search
-	security select session session_user set setof sets share show similar start substring
-	table tablesample temp temporary then time to transaction trim true truncate uescape union
-	unlisten unlogged update user using vacuum values varying verbose view when where window
-	with without work xml zone`
+	call cascade case cast chain char character characteristics checkpoint close cluster
+	collation columns comment commit concurrently conflict constraints content copy create
+	cross cube current_catalog current_date current_role current_schema current_time
+	current_timestamp current_user cycle deallocate declare delete discard distinct do
+	document drop end escape except execute explain extract false fetch filter first for from
+	full function global grant group grouping having ilike import in inner insert intersect
+	into is join key language left like limit listen load local localtime localtimestamp lock
+	materialized merge move names natural next no normalized not notify null offset on only
+	operator option or order outer over overlaps overlay partition passing precision prepare
+	prepared procedure reassign recursive refresh reindex release replace reset return
+	returning revoke right role rollback rollup savepoint schema search security select
+	session session_user set setof sets share show similar start substring table tablesample
+	temp temporary then time to transaction trim true truncate uescape union unlisten unlogged
+	update user using vacuum value values varying verbose view when where window with without
+	work xml xmlparse xmlserialize zone`
 
 var keywords = makeKeywords()
 

@@ -27,14 +27,15 @@ func (s *scanner) named() {
 	if s.everything {
 		s.candidates(c)
 	}
-	if typed || isStringToken(s.next) {
-		s.useType(c)
+	if typed || isStringToken(s.next) || s.next.Kind == TokenParam {
+		s.useType(c) // type 'value'
 	}
 	if call {
 		alias := f.state == stAfter && !s.everything && (isNameToken(before) || s.punct(before, ')'))
 		if alias || !s.isCall(f, c, word, before) {
 			s.chainEnd = 0
 		} else {
+			s.callee = 0
 			s.call(c)
 		}
 	}
@@ -138,8 +139,12 @@ func (s *scanner) isCall(f *frame, c *chain, word Keyword, prev Token) bool {
 		return true
 	}
 	switch word {
-	case kwOver, kwFilter, kwEscape:
+	case kwOver, kwFilter, kwEscape, kwPassing, kwColumns, kwValue:
 		return !s.ended(prev)
+	case kwFirst, kwNext:
+		return !isWord(prev, kwFetch)
+	case kwDocument, kwContent:
+		return !((f.call == kwXmlparse || f.call == kwXmlserialize) && f.tokens == 1)
 	case kwSets:
 		return !isWord(prev, kwGrouping)
 	case kwRollup, kwCube:
@@ -173,7 +178,7 @@ func (s *scanner) operatorClause(prev Token) bool {
 			}
 			s.operator(op)
 			// operator(*) may be a call of an aggregate of that name as well.
-			return op != "*" || prev.Kind != TokenIdent || !prev.Keyword.Reserved()
+			return op != "*" || s.ended(prev)
 		case isNameToken(t) || s.punct(t, '.'):
 		default:
 			return false
@@ -189,6 +194,7 @@ func (s *scanner) call(c *chain) {
 		return
 	}
 	s.function(c.name())
+	s.callee = len(s.funcs.list)
 }
 
 func (s *scanner) function(n Name) {

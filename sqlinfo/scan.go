@@ -109,6 +109,9 @@ func (s *scanner) open() {
 		}
 	case stItem:
 		next.opener = openItem
+		if next.call == kwCast {
+			next.opener = openCall // FROM CAST(x AS type)
+		}
 		f.state = stAfter
 	case stWithBody:
 		next.opener = openCTE
@@ -117,7 +120,7 @@ func (s *scanner) open() {
 		f.state = stExpr // the query itself, in parentheses
 	default:
 		if s.chainEnd > 0 && s.chainEnd == s.prev.End {
-			next.opener = openCall
+			next.opener, next.callee = openCall, s.callee
 			next.needComma = s.chain.last() == oneArgumentIsClock
 		}
 		if f.state == stAfter && next.opener == openOther {
@@ -135,6 +138,7 @@ func (s *scanner) close() {
 	for len(s.ctes) > 0 && s.ctes[len(s.ctes)-1].level > s.depth() {
 		s.ctes = s.ctes[:len(s.ctes)-1]
 	}
+	s.closedCallee = f.callee
 	s.closedOn, s.closedCall = f.distinctOn || f.call == kwOperator, f.call
 	if f.needComma && !f.comma {
 		s.refuse(ReasonTimeFunction, oneArgumentIsClock)
@@ -175,10 +179,14 @@ func (s *scanner) identifier() {
 	}
 	s.started()
 	typeFunc := k.class() == classTypeFunc
-	if typeFunc && k.word() != kwJoin && s.punct(s.next, '(') && !s.ended(s.prev) &&
-		!(isWord(s.prev, kwNot) && s.ended(s.prev2)) {
-		s.named() // a call of like(...), left(...)
-		return
+	if typeFunc && !s.ended(s.prev) && !(isWord(s.prev, kwNot) && s.ended(s.prev2)) {
+		switch {
+		case s.punct(s.next, '(') && k.word() != kwJoin:
+			s.named() // a call of like(...), left(...)
+			return
+		case isStringToken(s.next):
+			s.useName(Name{Name: fold(s.tok(s.cur))}) // a type of such a name
+		}
 	}
 	if s.clause(f) || s.expressionWord(f) {
 		return
@@ -223,9 +231,7 @@ func (s *scanner) begins(f *frame) bool {
 		f.state, f.query = stItem, true
 		return true
 	case kwInsert, kwDelete, kwMerge, kwUpdate:
-		// Arguments and lists of columns hold no statement, though their first name
-		// may be such a word: f(a) AS x(update int).
-		if s.depth() == 1 || f.opener != openCall && f.opener != openList && s.isDML() {
+		if s.depth() == 1 || f.mayHoldDML() && s.isDML() {
 			s.dml(f)
 			return true
 		}
@@ -234,6 +240,20 @@ func (s *scanner) begins(f *frame) bool {
 			f.state, f.query = stExpr, true
 			return true
 		}
+	}
+	return false
+}
+
+// mayHoldDML reports whether a data-modifying statement may stand in a parenthesis:
+// as the body of a CTE, and wherever nothing says what the parenthesis is. Arguments,
+// lists of columns and FROM items hold none, though their first name may be such a
+// word: f(a) AS x(update int).
+func (f *frame) mayHoldDML() bool {
+	switch f.opener {
+	case openCTE:
+		return true
+	case openOther:
+		return f.call == kwNone || f.call == kwAs || f.call == kwMaterialized || f.call == kwCopy
 	}
 	return false
 }
@@ -432,7 +452,8 @@ func (s *scanner) join(f *frame) bool {
 		if s.punct(s.next, '(') {
 			return false
 		}
-	case stAfter, stOn:
+	case stAfter: // only aliases stand between an item and JOIN
+	case stOn:
 		if s.punct(s.next, '(') && !s.ended(s.prev) {
 			switch s.prev.Keyword.word() {
 			case kwCross, kwFull, kwInner, kwLeft, kwNatural, kwOuter, kwRight:

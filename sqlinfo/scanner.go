@@ -53,6 +53,7 @@ type frame struct {
 	needComma  bool    // a call that is safe only with a second argument
 	comma      bool    // a comma was seen
 	cases      int     // CASE expressions open at this level
+	callee     int     // 1 + the place in funcs of the function called
 	tokens     int     // seen at this level
 	cte        string  // the CTE being defined
 }
@@ -84,6 +85,8 @@ type scanner struct {
 	chain          chain   // the last chain read
 	chainEnd       int     // where it ended; 0: none
 	closedOn       bool    // the last closing parenthesis was that of DISTINCT ON
+	callee         int     // 1 + the place in funcs of the function just called
+	closedCallee   int     // that of the last parenthesis closed
 	closedCall     Keyword // the word before the last parenthesis closed
 	body           bool    // the text is the body of a PL/pgSQL function
 	everything     bool    // take every chain for a relation

@@ -79,8 +79,7 @@ const mutants = 200_000
 // accepts; sqlinfo must get through the others as well. The seed is printed, and
 // MLCACHE_SEED sets it.
 func TestMutants(t *testing.T) {
-	count, seed := envInt("MLCACHE_MUTANTS", mutants), uint64(envInt("MLCACHE_SEED", int(time.Now().UnixNano()&0xffffffff)))
-	t.Logf("MLCACHE_SEED=%d", seed)
+	count, seed := envInt("MLCACHE_MUTANTS", mutants), seedOf(t)
 	all, _ := corpus(t)
 	texts := make([]string, len(all))
 	for i := range all {
@@ -111,6 +110,13 @@ func TestMutants(t *testing.T) {
 	if accepted.Load() < int64(count)/5 {
 		t.Errorf("too few mutants were accepted to prove anything")
 	}
+}
+
+// seedOf gives the seed of a run and prints it.
+func seedOf(t *testing.T) uint64 {
+	seed := uint64(envInt("MLCACHE_SEED", int(time.Now().UnixNano()&0xffffffff)))
+	t.Logf("MLCACHE_SEED=%d", seed)
+	return seed
 }
 
 func envInt(name string, value int) int {

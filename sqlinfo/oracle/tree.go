@@ -27,6 +27,7 @@ type finding struct {
 	dates      bool // a literal relative to now
 	tx         pgquery.TransactionStmtKind
 	temp       bool
+	unusual    bool // system columns, TREAT, types whose input depends on more than text
 }
 
 // visit is the state of a walk through the tree: the CTEs in scope, and whether
@@ -84,6 +85,8 @@ var query = map[string]bool{
 	"TruncateStmt": true, "CopyStmt": true, "RefreshMatViewStmt": true, "CallStmt": true,
 	"DeclareCursorStmt": true, "ReturnStmt": true,
 }
+
+var systemColumn = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true}
 
 func (v *visit) statement(name string, m protoreflect.Message) {
 	switch {
@@ -188,12 +191,17 @@ func (v *visit) message(name string, m protoreflect.Message) {
 		// TREAT(x AS type) comes out as a call of pg_catalog's cast to that type.
 		if n := nameOf(x.GetFuncname()); !(n.Schema == "pg_catalog" && x.GetFuncformat() == pgquery.CoercionForm_COERCE_EXPLICIT_CALL && len(x.GetArgs()) == 1 && treats(v.sql, x)) {
 			out.funcs = append(out.funcs, n)
+		} else {
+			out.unusual = true
 		}
 		v.children(m, "funcname")
 	case *pgquery.SQLValueFunction:
 		out.funcs = append(out.funcs, sqlinfo.Name{Name: valueFunction(x.GetOp())})
 	case *pgquery.ColumnRef:
 		fields := x.GetFields()
+		if n := len(fields); n > 0 && systemColumn[fields[n-1].GetString_().GetSval()] {
+			out.unusual = true
+		}
 		if n := len(fields); n > 1 && fields[n-1].GetString_() != nil {
 			out.attrs = append(out.attrs, fields[n-1].GetString_().GetSval())
 		}
@@ -221,7 +229,11 @@ func (v *visit) message(name string, m protoreflect.Message) {
 			out.dates = true
 		}
 	case *pgquery.TypeName:
-		out.types = append(out.types, nameOf(x.GetNames()))
+		n := nameOf(x.GetNames())
+		out.types = append(out.types, n)
+		if n.Name == "timetz" || strings.HasPrefix(n.Name, "reg") {
+			out.unusual = true
+		}
 	default:
 		v.children(m)
 	}
@@ -325,5 +337,6 @@ func (f *finding) merge(o *finding) {
 	f.into = f.into || o.into
 	f.dates = f.dates || o.dates
 	f.temp = f.temp || o.temp
+	f.unusual = f.unusual || o.unusual
 	f.tx = o.tx
 }
