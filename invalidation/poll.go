@@ -38,7 +38,7 @@ func (v *Versions) loop() {
 	// A lease is renewed when a third of it has passed; looking twice as often makes it half at most.
 	look := v.cfg.FenceLease / 6
 	now := time.Now()
-	nextPoll, nextLook, asked := now.Add(v.every), now.Add(look), now
+	nextPoll, nextLook, asked := now.Add(v.every()), now.Add(look), now
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -90,7 +90,7 @@ func (v *Versions) pollUnlessIdle(now, asked time.Time) time.Time {
 	case now.Before(retryAt):
 		return retryAt
 	case idle:
-		return now.Add(max(v.every, time.Second))
+		return now.Add(max(v.every(), time.Second))
 	}
 	v.poll(v.ctx)
 	v.mu.Lock()
@@ -98,7 +98,7 @@ func (v *Versions) pollUnlessIdle(now, asked time.Time) time.Time {
 	if v.failures > 0 {
 		return v.retryAt
 	}
-	return now.Add(v.every)
+	return now.Add(v.every())
 }
 
 // poll asks once what has changed, after delivering the queue, and extends the lease of Live when nothing is left open.
@@ -128,7 +128,7 @@ func (v *Versions) poll(ctx context.Context) {
 			v.log.Warn("mlcache: invalidation: Redis does not answer; the cache stops at the end of its lease", "error", err)
 		}
 		v.counters.pollErrors.Add(1)
-		pause := min(10*time.Millisecond<<min(v.failures, 7), max(v.every, 10*time.Millisecond), time.Second)
+		pause := min(10*time.Millisecond<<min(v.failures, 7), max(v.every(), 10*time.Millisecond), time.Second)
 		v.failures++
 		v.retryAt = time.Now().Add(pause)
 	}

@@ -28,7 +28,7 @@ type Config struct {
 	Namespace string
 
 	// MaxStaleness is the smallest bound that will be given to Live: Redis is asked at least every third of it.
-	// Defaults to 1s. Less than 3ms counts as 3ms.
+	// Tighten lowers it later. Defaults to 1s; less than 3ms counts as 3ms.
 	MaxStaleness time.Duration
 
 	// FenceLease is how long a fence holds that nobody renews, because its process died. It should be longer than a
@@ -52,7 +52,7 @@ type Versions struct {
 	log    *slog.Logger
 	key    string
 	bus    string
-	every  time.Duration // between polls
+	bound  atomic.Int64 // MaxStaleness as tightened, in nanoseconds
 
 	// validated is when the last question was sent that found this process up to date.
 	validated atomic.Pointer[time.Time]
@@ -113,7 +113,6 @@ func Open(cfg Config) (*Versions, error) {
 		log:       cfg.Logger,
 		key:       "{" + cfg.Namespace + "}:v",
 		bus:       "{" + cfg.Namespace + "}:bus",
-		every:     max(cfg.MaxStaleness/3, time.Millisecond),
 		cells:     map[string]weak.Pointer[Cell]{},
 		epoch:     &Cell{},
 		fences:    map[*Fence]struct{}{},
@@ -121,6 +120,7 @@ func Open(cfg Config) (*Versions, error) {
 		wake:      make(chan struct{}, 1),
 		wakeLater: make(chan struct{}, 1),
 	}
+	v.bound.Store(int64(cfg.MaxStaleness))
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	if v.client == nil {
 		v.epoch.nonce = newNonce()
@@ -243,6 +243,26 @@ func (v *Versions) Live(bound time.Duration) bool {
 	return now.Sub(*at) < bound && now.Round(0).Sub(at.Round(0)) < bound
 }
 
+// Tighten lowers MaxStaleness, for one more user who wants a smaller bound. Zero, negative and larger bounds change
+// nothing.
+func (v *Versions) Tighten(bound time.Duration) {
+	for {
+		now := v.bound.Load()
+		if bound <= 0 || int64(bound) >= now {
+			return
+		}
+		if v.bound.CompareAndSwap(now, int64(bound)) {
+			v.kick()
+			return
+		}
+	}
+}
+
+// every is the time between polls.
+func (v *Versions) every() time.Duration {
+	return max(time.Duration(v.bound.Load())/3, time.Millisecond)
+}
+
 // Quarantine returns how much longer a new epoch is in quarantine, 0 when it is not: the fences of writers in flight
 // may have been lost with the old one. Until it ends, an answer read now must not be used for longer than the bound; in
 // strict use it must not be stored.
@@ -298,7 +318,7 @@ func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
 		}
 	}
 	round := v.round
-	dead := !v.Live(v.cfg.MaxStaleness) || v.epoch.wanting(now)
+	dead := !v.Live(time.Duration(v.bound.Load())) || v.epoch.wanting(now)
 	if (dead || want != nil) && now.Before(v.retryAt) {
 		defer v.mu.Unlock()
 		return v.pollErr
