@@ -20,7 +20,10 @@ import (
 )
 
 // Counts are the reads of a *sql.DB by where they were answered.
-type Counts struct{ L1, L2, Misses, Bypasses uint64 }
+type Counts struct {
+	L1, L2, Misses, Bypasses uint64
+	X                        any
+}
 
 // Opener opens a database through a cache. The function that it returns beside
 // counts that database's reads.
@@ -73,6 +76,9 @@ type App struct {
 	databases []*sql.DB
 	sightings *sightings
 	shown     progress
+
+	asking sync.Mutex // one read at a time
+	last   Counts     // after the last read
 }
 
 // progress is what App.Progress reports, updated by one reader.
@@ -163,10 +169,9 @@ func (a *App) Ask(q shop.Question, answer *shop.Answer) error {
 type Awaited struct {
 	// Started is when the first read began.
 	Started moment
-	// Seen is when the first read with the new answer had ended.
+	// Seen is when the first read with the new answer had ended; zero if none
+	// came within the limit.
 	Seen moment
-	// Reads is how many reads that took.
-	Reads int
 }
 
 // Await is what to wait for: an answer to Question that is not Old.
@@ -188,14 +193,13 @@ func (a *App) Await(w Await, seen *Awaited) error {
 		if err != nil {
 			return err
 		}
-		seen.Reads++
 		if got.answer != w.Old {
 			seen.Seen = got.end
 			return nil
 		}
 		time.Sleep(pollPause)
 	}
-	return fmt.Errorf("mlcache: process %d still gets the old answer after %v", a.setup.Process+1, w.Limit)
+	return a.ctx.Err()
 }
 
 // Verify compares everything that this process was answered with the database.

@@ -66,10 +66,14 @@ func (d *demo) drive(ctx context.Context, method string, length time.Duration, s
 func (d *demo) readWithout(ctx context.Context) (err error) {
 	d.figures.times = newTimes()
 	d.figures.plainSpent, err = d.drive(ctx, "Plain", d.Duration/5, func(p Progress, t time.Duration) {
-		d.screen.livef("%4.1f s  without mlcache: %d reads, %.0f a second", t.Seconds(), p.Plain, float64(p.Plain)/t.Seconds())
+		d.screen.livef("%4.1f s  %d reads without mlcache  %.0f/s", t.Seconds(), p.Plain, float64(p.Plain)/t.Seconds())
 	}, func() error { return nil })
 	return err
 }
+
+// priceEvery is how many writes of the load go to one new price; the others are
+// orders.
+const priceEvery = 5
 
 // readThrough is the load: both processes read, and one of them writes now and
 // then.
@@ -79,7 +83,7 @@ func (d *demo) readThrough(ctx context.Context) (err error) {
 	d.figures.cachedSpent, err = d.drive(ctx, "Load", d.Duration, func(p Progress, t time.Duration) {
 		total := max(1, p.L1+p.L2+p.Origin)
 		share := func(n uint64) float64 { return 100 * float64(n) / float64(total) }
-		d.screen.livef("%4.1f s  %d reads: L1 %.1f%%, L2 %.1f%%, database %.1f%%; %.0f a second; %d writes", t.Seconds(),
+		d.screen.livef("%4.1f s  %d reads  L1 %.0f%%  L2 %.0f%%  database %.0f%%  %.0f/s  %d writes", t.Seconds(),
 			total, share(p.L1), share(p.L2), share(p.Origin), float64(total)/t.Seconds(), d.figures.writes)
 	}, func() error {
 		if d.WriteEvery <= 0 || time.Now().Before(next) {
@@ -88,9 +92,11 @@ func (d *demo) readThrough(ctx context.Context) (err error) {
 		next = time.Now().Add(d.WriteEvery)
 		n := d.figures.writes
 		d.figures.writes++
-		_, err := d.change(ctx, n/2%len(d.fleet), shop.Change{
-			Product: source.Product(), Customer: source.Customer(), Order: n%2 == 0,
-		})
+		c := shop.Change{Product: source.Product()}
+		if n%priceEvery != priceEvery-1 {
+			c.Customer = source.Customer()
+		}
+		_, err := d.change(ctx, n%len(d.fleet), c)
 		return err
 	})
 	return err
@@ -117,6 +123,9 @@ func (d *demo) spread(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if delay < 0 {
+			return nil // verify will say that the old answer was given for too long
+		}
 		if ok {
 			d.figures.delays = append(d.figures.delays, delay)
 			d.screen.livef("A write in process %d: process %d serves it %s later (%d of %d)",
@@ -127,8 +136,12 @@ func (d *demo) spread(ctx context.Context) error {
 	return nil
 }
 
+// awaitMargin is how long past the bound to wait for a new answer.
+const awaitMargin = time.Second
+
 // round is one write and one wait. It does not count, ok is false, when the
-// reader had not begun to ask before the write was sent.
+// reader had not begun to ask before the write was sent. A negative delay means
+// that the reader never saw the write.
 func (d *demo) round(ctx context.Context, reader *remote, writer int, product int64) (delay time.Duration, ok bool, err error) {
 	q := shop.Question{Shape: shop.ProductByID, Key: product}
 	var old shop.Answer
@@ -138,7 +151,7 @@ func (d *demo) round(ctx context.Context, reader *remote, writer int, product in
 	var seen Awaited
 	done := make(chan error, 1)
 	go func() {
-		done <- reader.call(ctx, "Await", Await{Question: q, Old: old, Limit: d.Bound + 5*time.Second}, &seen)
+		done <- reader.call(ctx, "Await", Await{Question: q, Old: old, Limit: d.Bound + awaitMargin}, &seen)
 	}()
 	// The write must not come at the same moment of the cache's own rhythm in
 	// every round.
@@ -157,6 +170,9 @@ func (d *demo) round(ctx context.Context, reader *remote, writer int, product in
 	}
 	if err := <-done; err != nil {
 		return 0, false, err
+	}
+	if seen.Seen == 0 {
+		return -1, false, ctx.Err()
 	}
 	return max(0, time.Duration(seen.Seen-s.Acked)), seen.Started < s.Sent, nil
 }

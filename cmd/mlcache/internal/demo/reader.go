@@ -30,17 +30,19 @@ type read struct {
 }
 
 // ask asks through the cache and notes the answer. Which level gave it shows in
-// the counts before and after, since a process has one reader at a time; a write
+// the counts before and after, since only one read goes on at a time; a write
 // meanwhile counts as no hit.
 func (a *App) ask(q shop.Question) (read, error) {
-	before := a.counts()
+	a.asking.Lock()
+	defer a.asking.Unlock()
 	start := now()
 	answer, took, err := a.cached.Ask(a.ctx, q)
 	end := now()
 	if err != nil {
 		return read{}, err
 	}
-	after := a.counts()
+	before, after := a.last, a.counts()
+	a.last = after
 	a.sightings.add(q, answer, start, end)
 	r := read{answer: answer, level: origin, end: end, took: took}
 	switch {

@@ -12,7 +12,7 @@ func (d *demo) report() {
 	for _, l := range []level{l1, l2, origin} {
 		reads += f.times[l].TotalCount()
 	}
-	d.screen.printf("\n%-28s%11s%9s%10s%10s%12s\n", "answered by", "reads", "share", "p50", "p99", "p50 factor")
+	d.screen.printf("\n%-28s%11s%9s%10s%10s%12s\n", "answered by", "reads", "share", "p50", "p99", "factor")
 	d.row("database, without mlcache", plain, 0)
 	d.row("database, through mlcache", origin, reads)
 	d.row("L2, Redis", l2, reads)
@@ -21,19 +21,18 @@ func (d *demo) report() {
 
 	without := float64(f.times[plain].TotalCount()) / f.plainSpent.Seconds()
 	with := float64(reads) / f.cachedSpent.Seconds()
-	d.screen.printf("Load        %.0f reads a second without mlcache, %.0f with it and %d writes\n", without, with, f.writes)
+	d.screen.printf("Load        %.0f reads a second without mlcache, %.0f with it (%s)\n"+
+		"            and %d writes meanwhile\n", without, with, factor(with/without), f.writes)
 	if n := len(f.delays); n > 0 {
-		d.screen.printf("A write     is served by the other process after %s (median), %s (longest)\n"+
-			"            of %d rounds; the bound is %v\n", short(f.delays[n/2]), short(f.delays[n-1]), n, d.Bound)
+		d.screen.printf("A write     is served by the other process after %s (median), at most\n"+
+			"            %s in %d rounds; the bound is %v\n", short(f.delays[n/2]), short(f.delays[n-1]), n, d.Bound)
 	}
 	v := f.verified
-	verdict := "none was wrong"
+	d.screen.printf("Checked     %d answers to %d questions against the database:\n", v.Answers, v.Questions)
 	if v.Wrong > 0 {
-		verdict = d.screen.printer.Sprintf("%d WERE WRONG", v.Wrong)
-	}
-	d.screen.printf("Checked     %d answers to %d questions against the database: %s\n", v.Answers, v.Questions, verdict)
-	if v.Wrong == 0 {
-		d.screen.printf("            the oldest answer was given %s after another one had replaced it\n", short(max(0, v.Oldest)))
+		d.screen.printf("            %d WERE WRONG\n", v.Wrong)
+	} else {
+		d.screen.printf("            none was wrong; the oldest was given %s after it was replaced\n", short(max(0, v.Oldest)))
 	}
 	for _, m := range v.Mistakes {
 		d.screen.printf("            %s\n", m)
@@ -45,7 +44,7 @@ func (d *demo) report() {
 func (d *demo) row(label string, l level, of int64) {
 	h := d.figures.times[l]
 	if h.TotalCount() == 0 {
-		d.screen.printf("%-28s%11d%9s%10s%10s%12s\n", label, 0, "-", "-", "-", "-")
+		d.screen.printf("%-27s%11d%9s%11s%11s%11s\n", label, 0, "-", "-", "-", "-")
 		return
 	}
 	share := "-"
@@ -53,8 +52,8 @@ func (d *demo) row(label string, l level, of int64) {
 		share = fmt.Sprintf("%.1f%%", 100*float64(h.TotalCount())/float64(of))
 	}
 	p50, base := h.ValueAtQuantile(50), d.figures.times[plain].ValueAtQuantile(50)
-	d.screen.printf("%-28s%11d%9s%10s%10s%12s\n", label, h.TotalCount(), share,
-		short(time.Duration(p50)), short(time.Duration(h.ValueAtQuantile(99))), fmt.Sprintf("%.3gx", float64(base)/float64(p50)))
+	d.screen.printf("%-27s%11d%9s%11s%11s%11s\n", label, h.TotalCount(), share,
+		short(time.Duration(p50)), short(time.Duration(h.ValueAtQuantile(99))), factor(float64(base)/float64(p50)))
 }
 
 // short writes a duration with about three digits.
@@ -69,4 +68,12 @@ func short(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
+}
+
+// factor writes how many times faster something is.
+func factor(f float64) string {
+	if f >= 10 {
+		return fmt.Sprintf("%.0fx", f)
+	}
+	return fmt.Sprintf("%.1fx", f)
 }

@@ -138,8 +138,17 @@ func place(s *servers.Server) string {
 	case servers.InProcess:
 		return s.Detail + ", in this process"
 	default:
-		return s.Detail + ", started for this run"
+		return shortened(s.Detail) + ", started for this run"
 	}
+}
+
+// shortened keeps the end of what is too long for a line of 80.
+func shortened(path string) string {
+	const room = 45
+	if r := []rune(path); len(r) > room {
+		return "…" + string(r[len(r)-room+1:])
+	}
+	return path
 }
 
 func (d *demo) fillShop(ctx context.Context) (err error) {

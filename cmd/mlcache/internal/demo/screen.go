@@ -42,7 +42,7 @@ func (s *screen) livef(format string, args ...any) {
 		return
 	}
 	if time.Since(s.shown) >= plainInterval {
-		_, _ = fmt.Fprintln(s.out, text)
+		_, _ = fmt.Fprintf(s.out, "%.80s\n", text)
 		s.shown = time.Now()
 	}
 }

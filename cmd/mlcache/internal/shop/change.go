@@ -7,27 +7,25 @@ import (
 	"fmt"
 )
 
-// Change is one write of a visitor or of the shopkeeper.
+// Change is one write: of the shopkeeper, who gives a product a new price by one
+// statement, or of a visitor, who orders two products in one transaction.
 type Change struct {
-	// Product is the product whose price changes or which is ordered.
+	// Product gets a new price if Customer is zero. Otherwise it is ordered, and
+	// so is the next one.
 	Product int64
-	// Customer is who orders, when Order is true.
+	// Customer is who orders; zero for a new price.
 	Customer int64
-	// Order: insert an order and touch its product, in one transaction.
-	// Otherwise the product gets a new price, by a statement of its own.
-	Order bool
 }
 
 const (
 	repriceText = `UPDATE {s}.products SET price = price + 0.01, version = version + 1, updated_at = clock_timestamp() WHERE id = $1`
 	orderText   = `INSERT INTO {s}.orders (customer_id, product_id, quantity, placed_at) VALUES ($1, $2, 1, clock_timestamp())`
-	touchText   = `UPDATE {s}.products SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1`
 	buyersText  = `SELECT DISTINCT customer_id FROM {s}.orders WHERE product_id = $1`
 )
 
 // Apply makes the change. When it returns nil, the change is committed.
 func (a *Asker) Apply(ctx context.Context, c Change) error {
-	if !c.Order {
+	if c.Customer == 0 {
 		return touched(a.db.ExecContext(ctx, a.shop.text(repriceText), c.Product))
 	}
 	tx, err := a.db.BeginTx(ctx, nil)
@@ -35,11 +33,10 @@ func (a *Asker) Apply(ctx context.Context, c Change) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := touched(tx.ExecContext(ctx, a.shop.text(orderText), c.Customer, c.Product)); err != nil {
-		return err
-	}
-	if err := touched(tx.ExecContext(ctx, a.shop.text(touchText), c.Product)); err != nil {
-		return err
+	for _, product := range []int64{c.Product, c.Product%int64(a.shop.Products) + 1} {
+		if err := touched(tx.ExecContext(ctx, a.shop.text(orderText), c.Customer, product)); err != nil {
+			return err
+		}
 	}
 	return tx.Commit()
 }
@@ -57,6 +54,9 @@ func touched(r sql.Result, err error) error {
 // Affected lists every question whose answer the change alters or may alter. Ask
 // it before the change is made.
 func (a *Asker) Affected(ctx context.Context, c Change) ([]Question, error) {
+	if c.Customer != 0 {
+		return []Question{{OrdersOfCustomer, c.Customer}}, nil
+	}
 	category := c.Product % int64(a.shop.Categories())
 	questions := []Question{{ProductByID, c.Product}, {TopOfCategory, category}, {CategoryFigures, category}}
 	rows, err := a.db.QueryContext(ctx, a.shop.text(buyersText), c.Product)
@@ -67,17 +67,12 @@ func (a *Asker) Affected(ctx context.Context, c Change) ([]Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	ordered := false
 	for _, b := range buyers {
 		customer, ok := b.(int64)
 		if !ok {
 			return nil, fmt.Errorf("mlcache: a customer's number came as %T", b)
 		}
-		ordered = ordered || customer == c.Customer
 		questions = append(questions, Question{OrdersOfCustomer, customer})
-	}
-	if c.Order && !ordered {
-		questions = append(questions, Question{OrdersOfCustomer, c.Customer})
 	}
 	return questions, nil
 }

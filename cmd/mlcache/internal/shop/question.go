@@ -26,8 +26,9 @@ const (
 	shapes
 )
 
-// Every answer shows a version that grows with each change: the same answer never
-// comes back, so an old one can be told from a new one.
+// Every answer shows something that grows with each change, a version or an
+// order's id: the same answer never comes back, so an old one can be told from a
+// new one.
 var questionText = [shapes]string{
 	ProductByID: `SELECT id, name, category_id, price, rating, available, note, version, updated_at FROM {s}.products WHERE id = $1`,
 	TopOfCategory: `SELECT id, name, price, rating, version FROM {s}.products
@@ -153,19 +154,19 @@ type Source struct {
 // must not be used concurrently.
 func (s Shop) Source(seed uint64) *Source {
 	random := rand.New(rand.NewPCG(seed, seed))
-	zipf := func(n int) *rand.Zipf { return rand.NewZipf(random, 1.1, 4, uint64(n-1)) }
+	zipf := func(n int) *rand.Zipf { return rand.NewZipf(random, 1.4, 8, uint64(n-1)) }
 	return &Source{shop: s, random: random, product: zipf(s.Products), customer: zipf(s.Customers()), category: zipf(s.Categories())}
 }
 
 // Question draws the next one.
 func (s *Source) Question() Question {
 	switch n := s.random.IntN(100); {
-	case n < 75:
+	case n < 65:
 		return Question{ProductByID, s.Product()}
-	case n < 85:
+	case n < 80:
 		return Question{TopOfCategory, spread(s.category.Uint64(), s.shop.Categories())}
-	case n < 97:
-		return Question{OrdersOfCustomer, spread(s.customer.Uint64(), s.shop.Customers())}
+	case n < 95:
+		return Question{OrdersOfCustomer, s.Customer()}
 	default:
 		return Question{CategoryFigures, spread(s.category.Uint64(), s.shop.Categories())}
 	}
@@ -174,8 +175,8 @@ func (s *Source) Question() Question {
 // Product draws a product's id.
 func (s *Source) Product() int64 { return spread(s.product.Uint64(), s.shop.Products) + 1 }
 
-// Customer draws any customer's id, each as likely as the next.
-func (s *Source) Customer() int64 { return s.random.Int64N(int64(s.shop.Customers())) }
+// Customer draws a customer's id.
+func (s *Source) Customer() int64 { return spread(s.customer.Uint64(), s.shop.Customers()) + 1 }
 
 // spread maps ranks to numbers below n one to one, so that popular things are not
 // neighbours. 1000003 is prime; n is smaller or does not divide by it.

@@ -59,7 +59,7 @@ func (s Shop) Create(ctx context.Context, conn *pgx.Conn, progress func(rows int
 		return err
 	}
 	orders := fmt.Sprintf(`INSERT INTO {s}.orders (id, customer_id, product_id, quantity, placed_at)
-		SELECT i, i * 7919 %% %d, i * 104729 %% %d + 1, i %% 4 + 1, timestamptz '2025-06-01 00:00:00+00' + i * interval '10 seconds'
+		SELECT i, i * 7919 %% %d + 1, i * 104729 %% %d + 1, i %% 4 + 1, timestamptz '2025-06-01 00:00:00+00' + i * interval '10 seconds'
 		FROM generate_series($1::bigint, $2::bigint) AS i`, s.Customers(), s.Products)
 	if err := s.fill(ctx, conn, orders, s.Orders, progress); err != nil {
 		return err
