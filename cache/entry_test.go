@@ -137,6 +137,19 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// Match leaves the checksum alone, so that it meets bytes of any length.
+func TestMatchStaysInside(t *testing.T) {
+	t.Parallel()
+	stamps := []uint64{10, 20}
+	entry := mustEntry(t, Header{Stamps: stamps}, "rows")
+	for n := range entry {
+		least := offStamps + stampSize*len(stamps) + sumSize
+		if payload, ok := Match(entry[:n:n], stamps, 0); ok != (n >= least) || len(payload) > len("rows") {
+			t.Errorf("the first %d bytes: %q, %v", n, payload, ok)
+		}
+	}
+}
+
 func TestSetDeadline(t *testing.T) {
 	t.Parallel()
 	b := mustEntry(t, Header{Stamps: []uint64{1}, StoredAt: 4, Deadline: 1000, Flags: 2}, "rows")

@@ -57,7 +57,9 @@ func TestMemoryExpiresInWholeSeconds(t *testing.T) {
 		{time.Second, 900 * time.Millisecond, 1001 * time.Millisecond},
 		{1500 * time.Millisecond, 1500 * time.Millisecond, 2001 * time.Millisecond},
 		{time.Hour, time.Hour - time.Second, time.Hour + time.Millisecond},
-		{1<<63 - 1, 25 * time.Hour, 0}, // beyond what 32 bits count
+		// Beyond what 32 bits count.
+		{1<<32*time.Second + 1, 25 * time.Hour, 0},
+		{1<<63 - 1, 25 * time.Hour, 0},
 	} {
 		for _, ready := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v ready=%v", tc.ttl, ready), func(t *testing.T) {
@@ -183,6 +185,20 @@ func TestMemoryLimits(t *testing.T) {
 	}
 }
 
+func TestMemoryPendingLimits(t *testing.T) {
+	t.Parallel()
+	m := withoutArena(t)
+	m.size = 128 << 20
+	for name, size := range map[string][2]int{
+		"a key too long": {MaxKeySize + 1, 1}, "an entry too large": {1, m.MaxEntry()},
+	} {
+		err := m.Set(t.Context(), make([]byte, size[0]), make([]byte, size[1]), time.Minute)
+		if !errors.Is(err, ErrTooLarge) || m.Len() != 0 {
+			t.Errorf("%s: %v, want ErrTooLarge; %d wait", name, err, m.Len())
+		}
+	}
+}
+
 func TestMemoryOff(t *testing.T) {
 	t.Parallel()
 	closed := newReadyMemory(t, minMemory)
@@ -216,27 +232,58 @@ func TestMemoryOff(t *testing.T) {
 	}
 }
 
-// Close may come at any moment of the arena's making; afterwards nothing is
-// left, and nothing runs: synctest fails the test for a goroutine or hangs for a ticking clock.
+// Close may come at any moment of the arena's making. Afterwards nothing is
+// left and nothing runs: synctest fails a test that leaves a goroutine.
 func TestMemoryCloseWhileStarting(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			m := NewMemory(minMemory)
 			var wg sync.WaitGroup
+			wg.Go(func() { _ = m.Close() })
 			for range 4 {
 				wg.Go(func() {
 					mustSet(t, m, "key", "value", time.Minute)
 					m.Lookup([]byte("key"), nil)
 				})
 			}
-			wg.Go(func() { _ = m.Close() })
 			wg.Wait()
-			wantMiss(t, m, "key")
-			if m.clock.timer != nil {
-				t.Error("the clock still ticks")
-			}
+			wantClosed(t, m)
 		})
+	}
+}
+
+func TestMemoryCloseWhileMaking(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := withoutArena(t)
+		mustSet(t, m, "key", "value", time.Minute)
+		closed := make(chan struct{})
+		go func() {
+			_ = m.Close()
+			close(closed)
+		}()
+		synctest.Wait()
+		wantClosed(t, m)
+		select {
+		case <-closed:
+			t.Error("Close does not wait for the arena's maker")
+		default:
+		}
+		m.makeArena()
+		<-closed
+		wantClosed(t, m)
+	})
+}
+
+func wantClosed(t *testing.T, m *Memory) {
+	t.Helper()
+	wantMiss(t, m, "key")
+	if m.arena.Load() != nil || m.pending != nil || m.waiting.Load() {
+		t.Error("memory is held")
+	}
+	if m.clock.timer != nil {
+		t.Error("the clock still ticks")
 	}
 }
 

@@ -123,9 +123,9 @@ func TestRowSetDamage(t *testing.T) {
 	}
 }
 
-// Numbers that promise more than the bytes hold must cost nothing.
+// Numbers that promise more than the bytes hold must cost nothing. The test
+// counts memory, and so runs alone.
 func TestRowSetLies(t *testing.T) {
-	t.Parallel()
 	le := binary.LittleEndian
 	for name, lie := range map[string]func(b []byte) []byte{
 		"rows without columns": func(b []byte) []byte {
@@ -174,6 +174,52 @@ func TestRowSetLies(t *testing.T) {
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
 			t.Errorf("%s: %d bytes of memory for %d bytes of input", name, grown, len(b))
 		}
+	}
+}
+
+func TestColumnLies(t *testing.T) {
+	t.Parallel()
+	// One column as appendColumn writes it, field by field.
+	const nFields = 9
+	column := func(scanType, flags byte, field int, value []byte) []byte {
+		b := []byte{scanType, flags}
+		for i := range nFields {
+			if i == field {
+				b = append(b, value...)
+			} else {
+				b = append(b, 0)
+			}
+		}
+		return append(b, 1, 'a', 0)
+	}
+	if cols, err := DecodeColumns(column(1, columnFlags, -1, nil), 1); err != nil || cols[0].Name != "a" {
+		t.Fatalf("the forger's tool itself is wrong: %v, %v", cols, err)
+	}
+	over := func(bits int) []byte { return binary.AppendUvarint(nil, 1<<bits) }
+	overSigned := func(bits int) []byte { return binary.AppendVarint(nil, 1<<(bits-1)) }
+	underSigned := func(bits int) []byte { return binary.AppendVarint(nil, -1<<(bits-1)-1) }
+	for name, block := range map[string][]byte{
+		"scan type":         column(byte(scanTypeEnd), 0, -1, nil),
+		"flags":             column(0, columnFlags+1, -1, nil),
+		"type OID":          column(0, 0, 0, over(32)),
+		"modifier":          column(0, 0, 1, overSigned(32)),
+		"negative modifier": column(0, 0, 1, underSigned(32)),
+		"format":            column(0, 0, 2, overSigned(16)),
+		"negative format":   column(0, 0, 2, underSigned(16)),
+		"table OID":         column(0, 0, 3, over(32)),
+		"table attribute":   column(0, 0, 4, over(16)),
+		"type size":         column(0, 0, 5, overSigned(16)),
+		"length":            column(0, 0, 6, bytes.Repeat([]byte{0xff}, 11)),
+		"bytes behind":      append(column(0, 0, -1, nil), 0),
+		"cut":               column(0, 0, -1, nil)[:nFields+4],
+		"no columns":        {},
+	} {
+		if cols, err := DecodeColumns(block, 1); !errors.Is(err, ErrCorrupt) || cols != nil {
+			t.Errorf("%s: %+v, %v; want ErrCorrupt", name, cols, err)
+		}
+	}
+	if _, err := DecodeColumns(nil, -1); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a negative number of columns: %v, want ErrCorrupt", err)
 	}
 }
 

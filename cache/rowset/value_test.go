@@ -84,7 +84,8 @@ func TestValueRefuses(t *testing.T) {
 	values := []driver.Value{int32(1), 1, uint64(1), float32(1), struct{}{}, []string{"a"}, &day, time.Second}
 	for _, name := range []string{
 		"Europe/Berlin",
-		"CET", // named like its zone in winter, and yet not fixed
+		"CET",       // named like its zone in winter, and yet not fixed
+		"Etc/GMT+5", // fixed, and yet not named like its zone
 	} {
 		loc, err := time.LoadLocation(name)
 		if err != nil {
