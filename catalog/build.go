@@ -12,17 +12,20 @@ type builder struct {
 	fingerprint string
 	relations   map[oid]*relation
 	functions   map[oid]*function
-	order       []*function // of functions, as they came
-	rules       map[oid]*rule
-	views       map[oid]*code // by the rule that holds the view's query
-	policies    map[oid]*code
-	operators   map[oid]*operator
-	tokens      map[oid]string
-	builtins    map[string]builtin
-	types       map[oid]*domain
-	links       []link
-	triggers    map[oid]*trigger
-	depends     []depend
+	// tables and routines hold the same in the order of the rows, so that equal
+	// schemas give equal closures.
+	tables    []*relation
+	routines  []*function
+	rules     map[oid]*rule
+	views     map[oid]*code // by the rule that holds the view's query
+	policies  map[oid]*code
+	operators map[oid]*operator
+	tokens    map[oid]string
+	builtins  map[string]builtin
+	types     map[oid]*domain
+	links     []link
+	triggers  map[oid]*trigger
+	depends   []depend
 }
 
 type link struct {
@@ -65,6 +68,7 @@ func (b *builder) addRelation(r *rowReader) {
 	}
 	rel.scope = Scope(rel.schema, rel.name)
 	b.relations[rel.oid] = rel
+	b.tables = append(b.tables, rel)
 }
 
 func (b *builder) addText(r *rowReader) {
@@ -94,7 +98,7 @@ func (b *builder) addFunction(r *rowReader) {
 		f.body = &code{language: f.language, text: source}
 	}
 	b.functions[f.oid] = f
-	b.order = append(b.order, f)
+	b.routines = append(b.routines, f)
 }
 
 func (b *builder) addBuiltin(r *rowReader) {
@@ -147,14 +151,14 @@ func (b *builder) build() *Snapshot {
 		operators:      make(map[string][]*operator),
 		types:          make(map[string][]*function),
 	}
-	for _, rel := range b.relations {
+	for _, rel := range b.tables {
 		if s.relations[rel.schema] == nil {
 			s.relations[rel.schema] = make(map[string]*relation)
 		}
 		s.relations[rel.schema][rel.name] = rel
 		s.relationsNamed[rel.name] = append(s.relationsNamed[rel.name], rel)
 	}
-	for _, f := range b.order {
+	for _, f := range b.routines {
 		if s.functions[f.schema] == nil {
 			s.functions[f.schema] = make(map[string][]*function)
 		}
@@ -180,7 +184,7 @@ func (b *builder) build() *Snapshot {
 			s.types[d.name] = append(s.types[d.name], calls...)
 		}
 	}
-	for _, rel := range b.relations {
+	for _, rel := range b.tables {
 		rel.climb()
 	}
 	return s
@@ -192,7 +196,6 @@ func (b *builder) tie(s *Snapshot, l link) {
 	case "inherits":
 		if child, parent := b.relations[id(l.a)], b.relations[id(l.b)]; child != nil && parent != nil {
 			child.parents = append(child.parents, parent)
-			parent.children = append(parent.children, child)
 		}
 	case "foreign key":
 		if child, parent := b.relations[id(l.a)], b.relations[id(l.b)]; child != nil && parent != nil {
@@ -294,7 +297,7 @@ func (b *builder) domainCalls(typ oid) []*function {
 	return out
 }
 
-// climb finds all ancestors, and tells them of foreign and unlogged tables.
+// climb finds all ancestors, and tells them what they must know of the table.
 func (r *relation) climb() {
 	seen := map[*relation]bool{r: true}
 	for todo := r.parents; len(todo) > 0; {
@@ -307,7 +310,11 @@ func (r *relation) climb() {
 		r.ancestors = append(r.ancestors, next)
 		todo = append(todo[:len(todo):len(todo)], next.parents...)
 	}
+	active := r.rls || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite) > 0
 	for _, a := range r.ancestors {
+		if active {
+			a.active = append(a.active, r)
+		}
 		if r.kind == 'f' {
 			a.foreignBelow = r
 		}

@@ -61,7 +61,7 @@ const maxDeps = 256
 
 // maxVisits bounds the objects that are looked at for one closure, and so its
 // time, whatever the schema.
-const maxVisits = 20000
+const maxVisits = 5000
 
 // deps lists what was found, sorted by scope.
 func deps(found map[string]*step) []Dep {

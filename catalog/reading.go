@@ -72,21 +72,32 @@ func (w *walk) settingsOf(r *reading, f frame) {
 // anything else for its first argument, or if there is no call that can be seen.
 func settingNames(text string) (names []string, ok bool) {
 	lex := sqlinfo.NewLexer(text)
+	next := func() (sqlinfo.TokenKind, string) {
+		t := lex.Next()
+		return t.Kind, text[t.Start:t.End]
+	}
 	var before, last string
 	for {
-		t := lex.Next()
-		switch t.Kind {
+		kind, word := next()
+		switch kind {
 		case sqlinfo.TokenEOF:
 			return names, len(names) > 0
 		case sqlinfo.TokenError, sqlinfo.TokenJunk, sqlinfo.TokenUnicodeIdent:
 			return nil, false
 		}
-		word := text[t.Start:t.End]
 		if last == "(" && strings.EqualFold(strings.Trim(before, `"`), "current_setting") {
-			if t.Kind != sqlinfo.TokenString {
+			if kind != sqlinfo.TokenString {
 				return nil, false
 			}
 			names = append(names, strings.ToLower(word[1:len(word)-1]))
+			// The literal must be the whole argument, save for a cast.
+			if kind, word = next(); kind == sqlinfo.TokenTypecast {
+				next()
+				_, word = next()
+			}
+			if word != "," && word != ")" {
+				return nil, false
+			}
 		}
 		before, last = last, word
 	}

@@ -153,3 +153,5 @@ func wantRefusal(t *testing.T, c Closure, r sqlinfo.Reason, detail string) {
 		t.Errorf("refusal %q (%q), want %q (%q)", c.Refusal, c.Detail, r, detail)
 	}
 }
+
+func resolveIn(s *Snapshot, sql string) Closure { return s.Resolve(sqlinfo.Parse(sql), publicPath) }

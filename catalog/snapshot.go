@@ -39,10 +39,11 @@ type relation struct {
 	rls          bool
 	texts        []string // the columns that hold text
 
-	parents, children []*relation
-	// ancestors holds all tables above this one, however far; below tells whether
-	// a foreign or an unlogged table is among those beneath it.
-	ancestors                   []*relation
+	parents []*relation
+	// ancestors holds all tables above this one, however far; active those below
+	// it in which a write sets something off.
+	ancestors, active []*relation
+	// foreignBelow and unloggedBelow are tables of that kind below it, if any.
 	foreignBelow, unloggedBelow *relation
 	view                        *code // of a view or materialized view: its query
 	rules                       []*rule

@@ -23,6 +23,7 @@ type walk struct {
 	visits int
 	read   map[*relation]bool
 	wrote  map[*relation]op
+	woken  map[*relation]op
 	called map[callKey]bool
 }
 

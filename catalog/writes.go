@@ -13,19 +13,13 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 		// there ("Partitioning" in the PostgreSQL manual).
 		ops |= opInsert | opDelete
 	}
-	fresh := ops &^ w.wrote[r]
+	fresh := w.fresh(&w.wrote, r, ops)
 	if fresh == 0 {
 		return
 	}
-	if w.wrote == nil {
-		w.wrote = make(map[*relation]op)
-	}
-	w.wrote[r] |= fresh
-
-	if r.kind == 'S' {
-		return // no answer that reads a sequence is kept
-	}
 	switch r.kind {
+	case 'S':
+		return // no answer that reads a sequence is kept
 	case 'v':
 		w.throughView(r, fresh, f)
 	case 'm':
@@ -36,9 +30,22 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 		w.note(&w.writeScopes, r, f.via)
 	}
 	w.wake(r, fresh, f)
-	for _, child := range r.children {
-		w.later(func() { w.writes(child, fresh, f.inside("child of "+r.scope)) })
+	// The tables below are written too. They need no scopes of their own: see note.
+	for _, d := range r.active {
+		w.later(func() { w.wake(d, fresh, f.inside("child of "+r.scope)) })
 	}
+}
+
+// fresh gives those of ops that have not been visited for r, and notes them.
+func (w *walk) fresh(seen *map[*relation]op, r *relation, ops op) op {
+	ops &^= (*seen)[r]
+	if ops != 0 {
+		if *seen == nil {
+			*seen = make(map[*relation]op)
+		}
+		(*seen)[r] |= ops
+	}
+	return ops
 }
 
 // throughView follows a write to a view to the tables under it. Only one of them
@@ -58,6 +65,9 @@ func (w *walk) throughView(r *relation, ops op, f frame) {
 
 // wake visits what a write to the rows of a relation sets off.
 func (w *walk) wake(r *relation, ops op, f frame) {
+	if ops = w.fresh(&w.woken, r, ops); ops == 0 {
+		return
+	}
 	for _, ru := range r.rules {
 		if ru.op&ops == 0 {
 			continue

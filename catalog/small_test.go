@@ -1,0 +1,71 @@
+package catalog
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSettingNames(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"SELECT current_setting('app.tenant'::text, true)":                {"app.tenant"},
+		"pg_catalog.current_setting('A.B') || Current_Setting( 'c.d' )":   {"a.b", "c.d"},
+		`"current_setting"('a.b')`:                                        {"a.b"},
+		"/* current_setting(x) */ current_setting /* x */ ('a.b', false)": {"a.b"},
+		"current_setting(x)":                                              nil,
+		"current_setting('a.b') + current_setting($1)":                    nil,
+		"current_setting('c' || 'd')":                                     nil,
+		"current_setting('c'::text || d)":                                 nil,
+		"current_setting('c'":                                             nil,
+		"current_setting(E'a.b')":                                         nil,
+		`U&"current_setting"('a.b')`:                                      nil,
+		"'current_setting(''a.b'')'":                                      nil,
+		"":                                                                nil,
+	} {
+		if got, ok := settingNames(text); ok != (want != nil) || ok && !slices.Equal(got, want) {
+			t.Errorf("%s: %q %v, want %q", text, got, ok, want)
+		}
+	}
+}
+
+func TestOpsIn(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]op{
+		"INSERT INTO t VALUES ('update')":                             opInsert,
+		"insert into t values (1) on conflict do update set a = 1":    opInsert | opUpdate,
+		"WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u TABLE x": opInsert | opDelete,
+		"MERGE INTO t USING u ON true WHEN MATCHED THEN DO NOTHING":   opInsert | opUpdate | opDelete,
+		"TRUNCATE t":        opTruncate,
+		"COPY t FROM STDIN": opInsert,
+		`SELECT "delete"`:   0,
+		"SELECT 'x":         opAll,
+	} {
+		if got := opsIn(text); got != want {
+			t.Errorf("%s: %b, want %b", text, got, want)
+		}
+	}
+}
+
+func TestSplitPath(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"public":              {"public"},
+		`"$user", public`:     {"$user", "public"},
+		`"a""b",  c ,pg_temp`: {`a"b`, "c", "pg_temp"},
+		`""`:                  {},
+		"":                    {},
+	} {
+		if got := splitPath(text); got == nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestReasonsHaveWords(t *testing.T) {
+	t.Parallel()
+	for _, r := range Reasons() {
+		if ReasonDoc(r) == "" || r.Doc() != "" {
+			t.Errorf("%s: %q here, %q in sqlinfo", r, ReasonDoc(r), r.Doc())
+		}
+	}
+}
