@@ -79,7 +79,10 @@ func (m *Memory) Lookup(key, buf []byte) (value []byte, ok bool) {
 		if m.waiting.Load() {
 			return m.lookupPending(key, buf)
 		}
-		return nil, false
+		// It may have become ready just now.
+		if arena = m.arena.Load(); arena == nil {
+			return nil, false
+		}
 	}
 	value, err := arena.GetWithBuf(key, buf)
 	return value, err == nil

@@ -44,7 +44,7 @@ func TestValueRoundTrip(t *testing.T) {
 			t.Errorf("%v came back as %v", tm, got)
 		}
 		// A value is whole or it is nothing.
-		for n := range b {
+		for n := range min(len(b), 100) {
 			if cut, err := DecodeValue(b[:n]); err == nil && reflect.DeepEqual(cut, v) {
 				t.Errorf("%T %v comes back from %d of its %d bytes", v, v, n, len(b))
 			}
