@@ -1,0 +1,99 @@
+//go:build go1.27
+
+package mlcache
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// From Go 1.27 on, database/sql scans through this interface where rows have it,
+// and never calls Next. pgx's rows have it, so that a destination such as a slice
+// or a pgtype range can be scanned into; the cells in wire form make the same
+// possible for an answer from the cache.
+var _ driver.RowsColumnScanner = (*wireRows)(nil)
+
+// NextRow goes to the next row, or returns io.EOF.
+func (r *wireRows) NextRow() error { return r.advance() }
+
+// ScanColumn scans one cell of the current row. Destinations that database/sql
+// knows are converted as it does, from the same value as Next gives; others go to
+// pgx's type map.
+func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) error {
+	if dest == nil {
+		return errors.New("destination not a pointer")
+	}
+	v := reflect.ValueOf(dest)
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return errors.New("destination pointer is nil")
+	}
+	cell, col := r.cells[index], &r.cols[index]
+	if !convertedBySQL(v.Type()) {
+		return r.conn.typeMap().Scan(col.TypeOID, col.Format, cell, dest)
+	}
+	var value driver.Value
+	if cell != nil {
+		if r.fromLive {
+			cell = append([]byte(nil), cell...)
+		}
+		var err error
+		if value, err = decodeCell(r.conn.typeMap, col.TypeOID, col.Format, cell); err != nil {
+			return err
+		}
+	}
+	return sql.ConvertAssign(scanCtx, dest, value)
+}
+
+// sqlDestinations remembers convertedBySQL by type; a program has few of them.
+var sqlDestinations sync.Map // reflect.Type -> bool
+
+// convertedBySQL says whether database/sql's own conversion fills a destination
+// of this type: scalars and named scalars, []byte, time.Time, anything with a
+// Scan method, and pointers to those. pgx draws the same line; a scan that first
+// tried one way and then the other could call user code twice.
+func convertedBySQL(t reflect.Type) bool {
+	if known, ok := sqlDestinations.Load(t); ok {
+		return known.(bool)
+	}
+	answer := destinationKind(t)
+	sqlDestinations.Store(t, answer)
+	return answer
+}
+
+func destinationKind(t reflect.Type) bool {
+	seen := make(map[reflect.Type]bool) // a named pointer type can point to itself
+	for {
+		switch {
+		case t.Implements(reflect.TypeFor[sql.Scanner]()):
+			return true
+		case t.Implements(reflect.TypeFor[pgtype.ArraySetter]()), t.Implements(reflect.TypeFor[pgtype.BytesScanner]()):
+			return false // looks like []byte and is pgx's
+		}
+		if t.Kind() != reflect.Pointer {
+			break
+		}
+		if seen[t] {
+			return false
+		}
+		seen[t] = true
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.Uint8
+	case reflect.Struct:
+		return t.ConvertibleTo(reflect.TypeFor[time.Time]())
+	case reflect.String, reflect.Interface, reflect.Bool, reflect.Float32, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return true
+	default:
+		return false
+	}
+}
