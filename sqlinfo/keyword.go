@@ -263,6 +263,7 @@ const (
 	kwXml
 	kwXmlparse
 	kwXmlserialize
+	kwXmltable
 	kwZone
 )
 
@@ -282,7 +283,7 @@ const actedOn = `abort all alter analyse analyze and as at atomic authorization 
 	session session_user set setof sets share show similar start substring table tablesample
 	temp temporary then time to transaction trim true truncate uescape union unlisten unlogged
 	update user using vacuum value values varying verbose view when where window with without
-	work xml xmlparse xmlserialize zone`
+	work xml xmlparse xmlserialize xmltable zone`
 
 var keywords = makeKeywords()
 

@@ -260,10 +260,8 @@ func (l *Lexer) quoted(kind TokenKind, start, i int) Token {
 			}
 		}
 		i += j + 1
-		if l.at(i) == '\'' && i < len(s) {
-			// Doubled quotes stand for one, except in bit strings, where the second
-			// would begin a new string; both are errors there, and both end alike.
-			i++
+		if l.at(i) == '\'' && kind != TokenBitString && kind != TokenHexString {
+			i++ // doubled, it stands for one
 			continue
 		}
 		next, ok := continuation(s, i)
@@ -382,7 +380,7 @@ func (l *Lexer) number(start int) Token {
 			for ok(l.at(j)) || l.at(j) == '_' && ok(l.at(j+1)) {
 				j++
 			}
-			if j == i+2 || isIdentCont(l.at(j)) && l.at(j) != '$' {
+			if j == i+2 || isIdentCont(l.at(j)) {
 				return l.junk(start)
 			}
 			return l.token(TokenInteger, start, j)
@@ -410,6 +408,14 @@ func (l *Lexer) number(start int) Token {
 	}
 	if isIdentStart(l.at(i)) {
 		return l.junk(start)
+	}
+	if l.at(i) == '$' {
+		// 1e5$ and 1_0$ are also 1 and an identifier, which is longer.
+		for j := i - 1; j > start && isIdentCont(l.at(j)); j-- {
+			if !isDigit(l.at(j)) {
+				return l.junk(start)
+			}
+		}
 	}
 	return l.token(kind, start, i)
 }

@@ -193,24 +193,26 @@ func (s *scanner) call(c *chain) {
 		s.keywordCall(c.parts[0])
 		return
 	}
-	s.function(c.name())
-	s.callee = len(s.funcs.list)
+	s.callee = 1 + s.function(c.name())
 }
 
-func (s *scanner) function(n Name) {
-	s.add(&s.funcs, n)
+// function notes a function called and gives its place among the names.
+func (s *scanner) function(n Name) int {
+	i := s.add(&s.funcs, n)
+	reason := Reason("")
 	if n.Schema == "" || n.Schema == "pg_catalog" {
 		if SafeFunction(n.Name) {
-			return
+			return i
 		}
-		if r := unsafeBuiltin(n.Name); r != "" {
-			s.refuse(r, n.Name)
-			return
-		}
+		reason = unsafeBuiltin(n.Name)
 	}
-	if s.soft == "" {
+	switch {
+	case reason != "":
+		s.refuse(reason, n.Name)
+	case s.soft == "":
 		s.soft = n.String()
 	}
+	return i
 }
 
 // system notes a function of pg_catalog that a keyword stands for.

@@ -114,7 +114,7 @@ func combine(parts []*Info, count int) *Info {
 			{&attrs, p.Attrs}, {&types, p.Types}, {&dates, p.DateCasts},
 		} {
 			for _, n := range l.list {
-				if !l.set.add(n) {
+				if l.set.add(n) < 0 {
 					out.WritesAll = true
 				}
 			}

@@ -26,9 +26,10 @@ func (s *scanner) scan() {
 		s.started()
 		switch s.cur.Kind {
 		case TokenQuotedIdent, TokenUnicodeIdent:
-			if !isWord(s.prev, kwAs) || s.everything || !s.afterAs(s.top()) {
-				s.named()
+			if isWord(s.prev, kwAs) && !s.everything && s.afterAs(s.top()) || s.everything && s.castType(s.top()) {
+				break
 			}
+			s.named()
 		case TokenString, TokenEscapeString, TokenUnicodeString, TokenDollarString:
 			s.literal()
 		case TokenOperator:
@@ -158,7 +159,7 @@ func (s *scanner) identifier() {
 	f := s.top()
 	k := s.cur.Keyword
 	if k == kwNone {
-		if isWord(s.prev, kwAs) && !s.everything && s.afterAs(f) {
+		if isWord(s.prev, kwAs) && !s.everything && s.afterAs(f) || s.everything && s.castType(f) {
 			return
 		}
 		s.started()
@@ -166,6 +167,9 @@ func (s *scanner) identifier() {
 		return
 	}
 	if isWord(s.prev, kwAs) && !s.everything && s.afterAs(f) {
+		return
+	}
+	if s.everything && s.castType(f) {
 		return
 	}
 	if s.routine {
@@ -182,11 +186,16 @@ func (s *scanner) identifier() {
 	if typeFunc && !s.ended(s.prev) && !(isWord(s.prev, kwNot) && s.ended(s.prev2)) {
 		switch {
 		case s.punct(s.next, '(') && k.word() != kwJoin:
-			s.named() // a call of like(...), left(...)
+			s.expressionWord(f)
+			s.named() // a call of like(...), left(...), or else an operator after a column named by a keyword
 			return
 		case isStringToken(s.next):
 			s.useName(Name{Name: fold(s.tok(s.cur))}) // a type of such a name
 		}
+	}
+	if typeFunc && (f.opener == openList || f.call == kwColumns || f.call == kwXmltable) &&
+		s.chainEnd > 0 && s.chainEnd == s.prev.End {
+		s.useName(Name{Name: fold(s.tok(s.cur))}) // the type of a column
 	}
 	if s.clause(f) || s.expressionWord(f) {
 		return
@@ -218,6 +227,16 @@ func (s *scanner) afterAs(f *frame) bool {
 	}
 	operand := s.operand(s.prev2, f.tokens == 3)
 	s.typeName(operand)
+	return true
+}
+
+// castType handles the type in CAST(x AS type) where everything else is taken as it
+// comes.
+func (s *scanner) castType(f *frame) bool {
+	if f.call != kwCast || !isWord(s.prev, kwAs) {
+		return false
+	}
+	s.typeName(s.operand(s.prev2, f.tokens == 3))
 	return true
 }
 
@@ -357,8 +376,11 @@ func (s *scanner) clause(f *frame) bool {
 			f.state = stOn
 		}
 	case kwUsing:
-		if f.state == stTarget {
+		switch f.state {
+		case stTarget:
 			f.state = stItem // DELETE FROM a USING b, MERGE INTO a USING b
+		case stWithAfter:
+			s.skipName() // CYCLE ... USING column
 		}
 	case kwWhere, kwHaving, kwWindow, kwOrder, kwLimit, kwOffset, kwFetch, kwUnion,
 		kwIntersect, kwExcept, kwDo:
@@ -381,6 +403,7 @@ func (s *scanner) clause(f *frame) bool {
 			f.state = stExpr
 		case stWithTail:
 			f.state = stWithAfter
+			s.skipName()
 		default:
 			return false
 		}
@@ -486,6 +509,15 @@ func (s *scanner) ended(t Token) bool {
 		return s.text[t.Start] == ']' || s.text[t.Start] == ')' && !s.closedOn
 	}
 	return false
+}
+
+// skipName passes a name that is a column's whatever the word.
+func (s *scanner) skipName() {
+	if isNameToken(s.next) {
+		s.advance()
+		s.part()
+		s.cur.Keyword = 0
+	}
 }
 
 // endList ends a FROM list.

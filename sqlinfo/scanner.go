@@ -1,6 +1,9 @@
 package sqlinfo
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // state says what the scanner expects next at one level of parentheses. The states
 // from stItem to stOn make up a FROM list: it begins with FROM (or USING, TABLE,
@@ -181,7 +184,7 @@ func (s *scanner) refuse(r Reason, detail string) {
 // nameSet collects names, each once.
 type nameSet struct {
 	list  []Name
-	index map[Name]struct{} // once the list is long
+	index map[Name]int // once the list is long
 }
 
 const (
@@ -194,32 +197,29 @@ func (n nameSet) reset() nameSet {
 	return nameSet{list: n.list[:0]}
 }
 
-// add reports false when there are too many.
-func (n *nameSet) add(x Name) bool {
+// add gives the place of x in the list; -1 when there are too many.
+func (n *nameSet) add(x Name) int {
 	if n.index != nil {
-		if _, ok := n.index[x]; ok {
-			return true
+		if i, ok := n.index[x]; ok {
+			return i
 		}
-	} else {
-		for i := range n.list {
-			if n.list[i] == x {
-				return true
-			}
-		}
+	} else if i := slices.Index(n.list, x); i >= 0 {
+		return i
 	}
-	if len(n.list) >= maxNames {
-		return false
+	i := len(n.list)
+	if i >= maxNames {
+		return -1
 	}
 	n.list = append(n.list, x)
 	if n.index != nil {
-		n.index[x] = struct{}{}
+		n.index[x] = i
 	} else if len(n.list) > indexAfter {
-		n.index = make(map[Name]struct{}, 4*indexAfter)
-		for _, y := range n.list {
-			n.index[y] = struct{}{}
+		n.index = make(map[Name]int, 4*indexAfter)
+		for i, y := range n.list {
+			n.index[y] = i
 		}
 	}
-	return true
+	return i
 }
 
 func (n *nameSet) copyOut() []Name {
@@ -231,10 +231,12 @@ func (n *nameSet) copyOut() []Name {
 	return out
 }
 
-func (s *scanner) add(set *nameSet, n Name) {
-	if !set.add(n) && !s.hardStop {
+func (s *scanner) add(set *nameSet, n Name) int {
+	i := set.add(n)
+	if i < 0 && !s.hardStop {
 		s.stop(ReasonTooMany)
 	}
+	return i
 }
 
 // chain is a name of up to four parts joined by dots.

@@ -84,6 +84,9 @@ func sameTokens(sql string, want []*pgquery.ScanToken) error {
 			return fmt.Errorf("token %d: want %s %q, got %q", i, w.GetToken(), sql[w.GetStart():w.GetEnd()], text)
 		}
 		kind := got.Kind
+		if kind == sqlinfo.TokenInteger && w.GetToken() == pgquery.Token_FCONST {
+			continue // too large for int4
+		}
 		switch kind {
 		case sqlinfo.TokenQuotedIdent, sqlinfo.TokenNational:
 			kind = sqlinfo.TokenIdent
