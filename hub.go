@@ -88,6 +88,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 		hubs.open[key] = h
 	}
 	h.users++
+	h.versions.Tighten(cfg.MaxStaleness)
 	return &hubRef{hub: h, versions: h.versions, client: h.client}, nil
 }
 
