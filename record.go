@@ -162,10 +162,10 @@ func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, er
 			_, multi := rows.(driver.RowsNextResultSet)
 			more := multi && rows.(driver.RowsNextResultSet).HasNextResultSet()
 			if more {
-				out.live = rows
+				out.live, out.liveEnded = rows, true
 			} else {
 				err = rows.Close()
-				out.err = err
+				out.closeErr = err
 				rec.whole = err == nil && int64(b.Size()) <= cfg.MaxBytes
 				rec.tooLarge = err == nil && !rec.whole
 				out.end(err)
@@ -174,15 +174,16 @@ func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, er
 		}
 		if err != nil {
 			out.err = err
-			rows.Close()
+			out.closeErr = rows.Close()
 			out.end(err)
 			break
 		}
-		if b.Rows() >= cfg.MaxRows || int64(b.Size()) >= cfg.MaxBytes || b.AppendValueRow(dest) != nil {
+		full := b.Rows() >= cfg.MaxRows || int64(b.Size()) >= cfg.MaxBytes
+		if full || b.AppendValueRow(dest) != nil {
 			// The row at hand goes first to the caller, then the live ones.
 			out.pending = cloneValues(dest)
 			out.live = rows
-			rec.tooLarge = true
+			rec.tooLarge = full
 			break
 		}
 	}

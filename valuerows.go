@@ -20,8 +20,14 @@ type valueRows struct {
 	// pending is the row between reader's and live's, if any.
 	pending []driver.Value
 	live    driver.Rows
-	err     error
-	onEnd   func(err error)
+	// liveEnded: the result set of live has ended, and another one follows.
+	liveEnded bool
+	// err is what ended the result after the rows, and closeErr what Close
+	// returns: the origin's own, which need not be the same.
+	err, closeErr error
+	// onEnd is called once, when the origin has carried the statement out to its
+	// end: at the end of the last result set or at Close.
+	onEnd func(err error)
 }
 
 var (
@@ -57,16 +63,20 @@ func (r *valueRows) Next(dest []driver.Value) error {
 		r.pending = nil
 		return nil
 	}
-	if r.live != nil {
+	if r.live != nil && !r.liveEnded {
 		err := r.live.Next(dest)
-		if err == io.EOF {
-			r.end(nil)
-		} else if err != nil {
+		switch {
+		case err == nil:
+			return nil
+		case err != io.EOF:
 			r.end(err)
+			return err
 		}
-		return err
+		r.liveEnded = true
 	}
-	r.end(r.err)
+	if !r.HasNextResultSet() {
+		r.end(r.err)
+	}
 	if r.err != nil {
 		return r.err
 	}
@@ -74,9 +84,12 @@ func (r *valueRows) Next(dest []driver.Value) error {
 }
 
 func (r *valueRows) Close() error {
-	err := r.err
+	err := r.closeErr
 	if r.live != nil {
 		err = r.live.Close()
+	}
+	if r.err != nil {
+		r.end(r.err)
 	}
 	r.end(err)
 	return err
@@ -102,10 +115,13 @@ func (r *valueRows) NextResultSet() error {
 		return io.EOF
 	}
 	if err := n.NextResultSet(); err != nil {
+		if err != io.EOF {
+			r.end(err)
+		}
 		return err
 	}
 	cols, _ := valueColumns(r.live)
-	r.cols, r.names = cols, nil
+	r.cols, r.names, r.liveEnded = cols, nil, false
 	r.reader, r.pending, r.cells = rowset.Reader{}, nil, make([][]byte, len(cols))
 	return nil
 }
@@ -172,26 +188,4 @@ func cloneValues(row []driver.Value) []driver.Value {
 		out[i] = v
 	}
 	return out
-}
-
-// closingRows tells when rows that are handed on as they are have been closed.
-type closingRows struct {
-	driver.Rows
-	onEnd func(error)
-}
-
-func endOnClose(rows driver.Rows, onEnd func(error)) driver.Rows {
-	if onEnd == nil {
-		return rows
-	}
-	return &closingRows{Rows: rows, onEnd: onEnd}
-}
-
-func (r *closingRows) Close() error {
-	err := r.Rows.Close()
-	if f := r.onEnd; f != nil {
-		r.onEnd = nil
-		f(err)
-	}
-	return err
 }
