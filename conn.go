@@ -78,9 +78,7 @@ func (c *conn) open(ctx context.Context) error {
 			return err
 		}
 		c.origin = origin
-		if c.pgx = pgxConn(origin); c.pgx != nil {
-			c.connector.isPgx.Store(true)
-		}
+		c.pgx = pgxConn(origin)
 		c.resetDue = false
 		c.opened()
 		return nil
@@ -206,20 +204,9 @@ func (c *conn) ResetSession(ctx context.Context) error {
 // hasCatalog says whether sessions of this origin can be told apart at all.
 func (c *conn) hasCatalog() bool { return c.schema != nil && c.schema.snapshot != nil }
 
-// CheckNamedValue leaves an argument to the origin's own check; pgx takes every
-// type as it is.
-func (c *conn) CheckNamedValue(nv *driver.NamedValue) error {
-	if c.connector.isPgx.Load() {
-		return nil
-	}
-	if err := c.open(context.Background()); err != nil {
-		return err
-	}
-	if checker, ok := c.origin.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(nv)
-	}
-	return driver.ErrSkip
-}
+// CheckNamedValue takes every argument as it is, as pgx does. Another origin's own
+// checks follow when a statement goes to it, see originArgs.
+func (c *conn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 // Prepare is PrepareContext without a context.
 func (c *conn) Prepare(query string) (driver.Stmt, error) {

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
-	"sync/atomic"
 )
 
 // Connector makes connections that answer from the cache. Use it with
@@ -14,8 +13,6 @@ type Connector struct {
 	origin driver.Connector
 	engine *engine
 	driver *Driver
-	// isPgx: the origin is known to make pgx's own connections.
-	isPgx atomic.Bool
 	// static: all sessions of the origin start alike, and stay so when a
 	// connection is reused. Otherwise a hook that sees the caller's context may
 	// make it another tenant's session, and nothing can be answered before the
@@ -58,7 +55,6 @@ func newConnector(origin driver.Connector, cfg *Config, static bool) (*Connector
 		return nil, err
 	}
 	c := &Connector{origin: origin, engine: e, static: static || cfg.StaticSessions}
-	c.isPgx.Store(static)
 	c.driver = &Driver{connector: c}
 	return c, nil
 }

@@ -46,12 +46,16 @@ func isPlainPgx(origin driver.Connector) bool {
 
 func originQuery(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if q, ok := c.(driver.QueryerContext); ok {
-		rows, err := q.QueryContext(ctx, query, args)
+		checked, err := originArgs(c, nil, args)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := q.QueryContext(ctx, query, checked)
 		if !errors.Is(err, driver.ErrSkip) {
 			return rows, err
 		}
 	} else if q, ok := c.(driver.Queryer); ok { //nolint:staticcheck // old drivers have only this
-		values, err := plainValues(args)
+		values, err := plainValues(originArgs(c, nil, args))
 		if err != nil {
 			return nil, err
 		}
@@ -67,22 +71,27 @@ func originQuery(ctx context.Context, c driver.Conn, query string, args []driver
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmtQuery(ctx, stmt, args)
+	rows, err := stmtQuery(ctx, c, stmt, args)
 	if err != nil {
 		stmt.Close()
 		return nil, err
 	}
-	return &stmtRows{Rows: rows, stmt: stmt}, nil
+	// The statement was prepared only for these rows.
+	return &passedRows{rows: rows, onClose: func(error) error { return stmt.Close() }}, nil
 }
 
 func originExec(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
 	if e, ok := c.(driver.ExecerContext); ok {
-		res, err := e.ExecContext(ctx, query, args)
+		checked, err := originArgs(c, nil, args)
+		if err != nil {
+			return nil, err
+		}
+		res, err := e.ExecContext(ctx, query, checked)
 		if !errors.Is(err, driver.ErrSkip) {
 			return res, err
 		}
 	} else if e, ok := c.(driver.Execer); ok { //nolint:staticcheck // old drivers have only this
-		values, err := plainValues(args)
+		values, err := plainValues(originArgs(c, nil, args))
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +108,7 @@ func originExec(ctx context.Context, c driver.Conn, query string, args []driver.
 		return nil, err
 	}
 	defer stmt.Close()
-	return stmtExec(ctx, stmt, args)
+	return stmtExec(ctx, c, stmt, args)
 }
 
 func originPrepare(ctx context.Context, c driver.Conn, query string) (driver.Stmt, error) {
@@ -133,11 +142,15 @@ func originBegin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (dri
 	return tx, err
 }
 
-func stmtQuery(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
+func stmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
+	args, err := originArgs(c, s, args)
+	if err != nil {
+		return nil, err
+	}
 	if q, ok := s.(driver.StmtQueryContext); ok {
 		return q.QueryContext(ctx, args)
 	}
-	values, err := plainValues(args)
+	values, err := plainValues(args, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +160,15 @@ func stmtQuery(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (dr
 	return s.Query(values) //nolint:staticcheck // old drivers have only this
 }
 
-func stmtExec(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
+func stmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
+	args, err := originArgs(c, s, args)
+	if err != nil {
+		return nil, err
+	}
 	if e, ok := s.(driver.StmtExecContext); ok {
 		return e.ExecContext(ctx, args)
 	}
-	values, err := plainValues(args)
+	values, err := plainValues(args, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -161,24 +178,17 @@ func stmtExec(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (dri
 	return s.Exec(values) //nolint:staticcheck // old drivers have only this
 }
 
-func plainValues(args []driver.NamedValue) ([]driver.Value, error) {
+// plainValues takes what originArgs returned.
+func plainValues(args []driver.NamedValue, err error) ([]driver.Value, error) {
+	if err != nil {
+		return nil, err
+	}
 	values := make([]driver.Value, len(args))
 	for i, a := range args {
 		if a.Name != "" {
-			return nil, errors.New("mlcache: the origin driver does not support the use of Named Parameters")
+			return nil, &argumentError{errors.New("mlcache: the origin driver does not support the use of Named Parameters")}
 		}
 		values[i] = a.Value
 	}
 	return values, nil
-}
-
-// stmtRows closes the statement that was prepared only for these rows.
-type stmtRows struct {
-	driver.Rows
-	stmt driver.Stmt
-}
-
-func (r *stmtRows) Close() error {
-	err := r.Rows.Close()
-	return errors.Join(err, r.stmt.Close())
 }

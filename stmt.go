@@ -22,7 +22,14 @@ var (
 
 func (s *stmt) Close() error { return s.origin.Close() }
 
-func (s *stmt) NumInput() int { return s.origin.NumInput() }
+// NumInput leaves the count to originArgs where the origin's own checks may add or
+// remove arguments; pgx has none.
+func (s *stmt) NumInput() int {
+	if s.conn.pgx == nil {
+		return -1
+	}
+	return s.origin.NumInput()
+}
 
 // Exec and Query without a context are what database/sql calls only on drivers
 // that lack the others.
@@ -42,7 +49,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	}
 	var res driver.Result
 	err := c.change(ctx, c.plan(ctx, s.query), func() (err error) {
-		res, err = stmtExec(ctx, s.origin, args)
+		res, err = stmtExec(ctx, c.origin, s.origin, args)
 		return err
 	})
 	return res, err
@@ -62,7 +69,7 @@ type source struct {
 
 func (s source) rows(ctx context.Context, c driver.Conn, args []driver.NamedValue) (driver.Rows, error) {
 	if s.stmt != nil {
-		return stmtQuery(ctx, s.stmt, args)
+		return stmtQuery(ctx, c, s.stmt, args)
 	}
 	return originQuery(ctx, c, s.query, args)
 }

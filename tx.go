@@ -210,6 +210,9 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 	if err == nil {
 		return invalidation.Committed
 	}
+	if ae := (*argumentError)(nil); errors.As(err, &ae) {
+		return invalidation.RolledBack // it was never sent
+	}
 	if c.pgx == nil {
 		return invalidation.Unknown // no telling what another driver's errors mean
 	}
