@@ -66,9 +66,9 @@ const procs = 2
 
 func (o *options) run(ctx context.Context) (err error) {
 	runtime.GOMAXPROCS(procs)
-	plan := duel.Plan{Slice: 40 * time.Millisecond, Total: 12 * time.Second}
+	plan := duel.Plan{Slice: time.Millisecond, Total: 12 * time.Second, Rounds: 20}
 	if o.short {
-		plan = duel.Plan{Slice: 15 * time.Millisecond, Total: 700 * time.Millisecond}
+		plan = duel.Plan{Slice: time.Millisecond, Total: 800 * time.Millisecond, Rounds: 5}
 	}
 	pair, err := servers.Open(ctx, o.dsn, o.redis)
 	if err != nil {

@@ -1,14 +1,13 @@
 // Package duel compares two ways to do one thing on a machine that does other
 // things too. It promises ratios that such a machine does not spoil: subject and
-// reference run in turn, in slices too short for the machine to change much
-// between them, and what counts is the median of the ratios of neighbours. A
-// time by itself is no result.
+// reference run in turn, in slices so short that many of them are disturbed by
+// nothing; the quiet ones of a round give a ratio, and the median of the rounds
+// is the result. A time by itself is none.
 package duel
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -21,17 +20,34 @@ type Run func(n int) error
 type Plan struct {
 	// Slice is how long one side runs before it is the other's turn.
 	Slice time.Duration
-	// Total is for both sides together; warming up and counting allocations
-	// come on top. At least three rounds are run.
+	// Total is for all sides together; warming up and counting allocations come
+	// on top.
 	Total time.Duration
+	// Rounds is in how many equal parts the total is divided. Each gives one
+	// ratio.
+	Rounds int
+	// Quantile is which of a round's slices stand for it, by time. Zero means
+	// Quiet. 0.5 is for sides whose own slices differ.
+	Quantile float64
+	// Between, if not nil, is called before each round. It is for what could
+	// favour one side by chance for as long as it lasts, such as the processor
+	// that a server's process has come to.
+	Between func()
 }
+
+// Quiet is the quantile of slices that were probably not disturbed, on a machine
+// that is busy most of the time.
+const Quiet = 0.25
+
+// leastSlices is how many slices of each side a round has at least.
+const leastSlices = 3
 
 // Result is what a duel has shown.
 type Result struct {
-	// Ratios has the subject's time by the reference's, one for each round, in
-	// order.
+	// Ratios has for each round the subject's time by the reference's.
 	Ratios []float64
-	// Subject and Reference are the medians of the times of one operation.
+	// Subject and Reference are the medians of the times of one operation over
+	// all rounds.
 	Subject, Reference Cost
 }
 
@@ -45,98 +61,96 @@ type Cost struct {
 // Fight runs the duel. Both sides are warmed up first, and their slices
 // calibrated.
 func Fight(ctx context.Context, subject, reference Run, plan Plan) (Result, error) {
-	var r Result
-	ns, err := calibrate(ctx, subject, plan.Slice)
+	times, costs, err := inTurn(ctx, []Run{subject, reference}, plan)
 	if err != nil {
-		return r, fmt.Errorf("subject: %w", err)
+		return Result{}, err
 	}
-	nr, err := calibrate(ctx, reference, plan.Slice)
-	if err != nil {
-		return r, fmt.Errorf("reference: %w", err)
+	r := Result{Subject: costs[0], Reference: costs[1]}
+	for round := range times[0] {
+		r.Ratios = append(r.Ratios, times[0][round]/times[1][round])
 	}
-	var subjects, references []float64
-	begun := time.Now()
-	for round := 0; round < 3 || time.Since(begun) < plan.Total; round++ {
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		// Who begins changes, so that a drift of the machine's speed favours
-		// nobody.
-		sides := []struct {
-			run  Run
-			n    int
-			into *[]float64
-		}{{subject, ns, &subjects}, {reference, nr, &references}}
-		if round%2 == 1 {
-			slices.Reverse(sides)
-		}
-		for _, side := range sides {
-			t, err := timed(side.run, side.n)
-			if err != nil {
-				return r, err
-			}
-			*side.into = append(*side.into, t)
-		}
-		r.Ratios = append(r.Ratios, subjects[round]/references[round])
-	}
-	r.Subject.Time = time.Duration(Median(subjects))
-	r.Reference.Time = time.Duration(Median(references))
-	if err := r.Subject.count(subject, ns); err != nil {
-		return r, err
-	}
-	return r, r.Reference.count(reference, nr)
+	return r, nil
 }
 
 // RoundRobin runs several ways in turn and returns the median cost of each.
 func RoundRobin(ctx context.Context, ways []Run, plan Plan) ([]Cost, error) {
+	_, costs, err := inTurn(ctx, ways, plan)
+	return costs, err
+}
+
+// inTurn returns, for each way, the time of an operation in every round, and its
+// cost over all.
+func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, costs []Cost, err error) {
 	counts := make([]int, len(ways))
-	times := make([][]float64, len(ways))
-	for i, w := range ways {
-		var err error
-		if counts[i], err = calibrate(ctx, w, plan.Slice); err != nil {
-			return nil, err
+	for i, way := range ways {
+		if counts[i], err = calibrate(ctx, way, plan.Slice); err != nil {
+			return nil, nil, err
 		}
 	}
-	begun := time.Now()
-	for round := 0; round < 3 || time.Since(begun) < plan.Total; round++ {
-		for i := range ways {
+	quiet := plan.Quantile
+	if quiet == 0 {
+		quiet = Quiet
+	}
+	times = make([][]float64, len(ways))
+	costs = make([]Cost, len(ways))
+	for range plan.Rounds {
+		if plan.Between != nil {
+			plan.Between()
+			for i, way := range ways {
+				if _, err := timed(way, counts[i]); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+		taken := make([][]float64, len(ways))
+		begun := time.Now()
+		for turn := 0; turn < leastSlices || time.Since(begun) < plan.Total/time.Duration(plan.Rounds); turn++ {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			k := (i + round) % len(ways)
-			t, err := timed(ways[k], counts[k])
-			if err != nil {
-				return nil, err
+			// Who begins changes, so that nobody always comes after the same one.
+			for i := range ways {
+				k := (i + turn) % len(ways)
+				t, err := timed(ways[k], counts[k])
+				if err != nil {
+					return nil, nil, err
+				}
+				taken[k] = append(taken[k], t)
 			}
-			times[k] = append(times[k], t)
+		}
+		for i := range ways {
+			times[i] = append(times[i], quantile(taken[i], quiet))
 		}
 	}
-	costs := make([]Cost, len(ways))
-	for i, w := range ways {
+	for i, way := range ways {
 		costs[i].Time = time.Duration(Median(times[i]))
-		if err := costs[i].count(w, counts[i]); err != nil {
-			return nil, err
+		if err := costs[i].count(way, counts[i]); err != nil {
+			return nil, nil, err
 		}
 	}
-	return costs, nil
+	return times, costs, nil
 }
 
 // calibrate warms up and returns how many operations fill a slice.
 func calibrate(ctx context.Context, run Run, slice time.Duration) (int, error) {
 	n := 1
 	for {
-		if err := ctx.Err(); err != nil {
-			return 0, err
+		var times []float64
+		for range 5 {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			t, err := timed(run, n)
+			if err != nil {
+				return 0, err
+			}
+			times = append(times, t)
 		}
-		t, err := timed(run, n)
-		if err != nil {
-			return 0, err
+		t := max(Median(times), 1)
+		if t*float64(n) >= float64(slice)/4 {
+			return max(1, int(float64(slice)/t)), nil
 		}
-		total := time.Duration(t * float64(n))
-		if total >= slice/2 {
-			return max(1, int(float64(slice)/max(t, 1))), nil
-		}
-		n = min(2*n+1, n*100)
+		n *= 2
 	}
 }
 
@@ -178,6 +192,12 @@ func Median(values []float64) float64 {
 		return (s[m-1] + s[m]) / 2
 	}
 	return s[len(s)/2]
+}
+
+// quantile returns the value below which the part q of the values is.
+func quantile(values []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return s[int(q*float64(len(s)-1)+0.5)]
 }
 
 // ErrNotMeasured is for a side that turned out not to do what it should.

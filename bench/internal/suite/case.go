@@ -4,6 +4,7 @@ package suite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"slices"
@@ -108,6 +109,16 @@ type contest struct {
 	// and what is worth noting. Nil means that there is nothing to check.
 	check func() (note string, err error)
 	close func()
+	// pools are the databases that get new connections before each round.
+	pools []*sql.DB
+}
+
+// reconnect closes all idle connections: none are in use between rounds.
+func (c *contest) reconnect() {
+	for _, db := range c.pools {
+		db.SetMaxIdleConns(-1)
+		db.SetMaxIdleConns(idleConns)
+	}
 }
 
 // versus returns the measuring of a case that is a duel. slice stretches the
@@ -121,6 +132,12 @@ func versus(unit Unit, slice float64, setUp func(context.Context, *Env) (*contes
 		defer c.close()
 		plan := env.Plan
 		plan.Slice = time.Duration(float64(plan.Slice) * slice)
+		if unit == Throughput {
+			plan.Quantile = 0.5 // a mix has hits and misses, quiet or not
+		}
+		if c.pools != nil {
+			plan.Between = c.reconnect
+		}
 		r, err := duel.Fight(ctx, c.subject, c.reference, plan)
 		if err != nil {
 			return Outcome{}, err

@@ -35,7 +35,7 @@ func hitCases() []Case {
 		},
 		{
 			Name: "L1 hit, 64 goroutines, 8 connections", Against: "no-op driver", Unit: Ratio,
-			Limit: bound(2.0), Aim: bound(1.3), Measure: versus(Ratio, 1, one.manyGoroutines),
+			Limit: bound(2.0), Aim: bound(1.3), Measure: versus(Ratio, 4, one.manyGoroutines),
 		},
 		{
 			Name: "package cache: L1 hit of 200 bytes", Against: "freecache Get", Unit: Ratio,

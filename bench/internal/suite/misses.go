@@ -33,10 +33,15 @@ func missCases() []Case {
 				reference: reference,
 				check:     db.share(what, count),
 				close:     func() { db.Close() },
+				pools:     []*sql.DB{db.DB, env.direct},
 			}, nil
 		})
 	}
 	return []Case{
+		{
+			Name: "control: pgx, one row", Against: "the same again", Unit: Ratio,
+			Limit: bound(1.05), Aim: bound(1.02), Measure: versus(Ratio, 1, control),
+		},
 		{
 			Name: "miss that looks into L2 and fills both levels", Against: "pgx direct + GET", Unit: Ratio,
 			Limit: bound(1.5), Aim: bound(1.2), Measure: miss(queryNew, true, "misses", misses),
@@ -58,4 +63,19 @@ func missCases() []Case {
 			Limit: bound(1.5), Aim: bound(1.2), Measure: miss(queryText, true, "misses", misses),
 		},
 	}
+}
+
+// control compares pgx with itself: what it is away from 1 is the machine's
+// doing, and about as much is in every case that goes over the network.
+func control(ctx context.Context, env *Env) (*contest, error) {
+	again, err := env.openDirect()
+	if err != nil {
+		return nil, err
+	}
+	return &contest{
+		subject:   queryOne(ctx, again),
+		reference: queryOne(ctx, env.direct),
+		close:     func() { again.Close() },
+		pools:     []*sql.DB{again, env.direct},
+	}, nil
 }

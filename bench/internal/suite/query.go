@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mlcache/mlcache/bench/internal/duel"
@@ -147,19 +148,21 @@ func both(first, second duel.Run) duel.Run {
 	}
 }
 
-// parallel shares the operations among goroutines.
+// parallel shares the operations among goroutines. run does one at a time, for
+// whoever comes.
 func parallel(goroutines int, run duel.Run) duel.Run {
 	return func(n int) error {
 		var wg sync.WaitGroup
+		var left atomic.Int64
+		left.Store(int64(n))
 		errs := make(chan error, goroutines)
-		for g := range goroutines {
-			share := n / goroutines
-			if g < n%goroutines {
-				share++
-			}
+		for range goroutines {
 			wg.Go(func() {
-				if err := run(share); err != nil {
-					errs <- err
+				for left.Add(-1) >= 0 {
+					if err := run(1); err != nil {
+						errs <- err
+						return
+					}
 				}
 			})
 		}
@@ -197,7 +200,7 @@ func openFloor(ctx context.Context, db *sql.DB, query string, args ...any) (*sql
 		c.Rows = append(c.Rows, values)
 	}
 	floorDB := sql.OpenDB(c)
-	floorDB.SetMaxIdleConns(16)
+	floorDB.SetMaxIdleConns(idleConns)
 	return floorDB, rows.Err()
 }
 

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 )
 
@@ -36,6 +37,7 @@ func updateWithRedis(ctx context.Context, env *Env) (*contest, error) {
 		reference: both(updateOne(ctx, env.direct), publish),
 		check:     db.told,
 		close:     func() { db.Close() },
+		pools:     []*sql.DB{db.DB, env.direct},
 	}, nil
 }
 
@@ -48,6 +50,7 @@ func updateWithoutRedis(ctx context.Context, env *Env) (*contest, error) {
 		subject:   updateOne(ctx, db.DB),
 		reference: updateOne(ctx, env.direct),
 		close:     func() { db.Close() },
+		pools:     []*sql.DB{db.DB, env.direct},
 	}, nil
 }
 
