@@ -144,6 +144,13 @@ func TestRowSetLies(t *testing.T) {
 		"column block":         func(b []byte) []byte { le.PutUint32(b[offBlockSize:], 1<<32-1); return b },
 		"a longer block":       func(b []byte) []byte { b[offBlockSize]++; return b },
 		"a shorter block":      func(b []byte) []byte { b[offBlockSize]--; return b },
+		"a row that is not empty, without columns": func(b []byte) []byte {
+			b = append(b[:headerSize:headerSize], 1)
+			le.PutUint16(b[offCols:], 0)
+			le.PutUint32(b[offBlockSize:], 0)
+			le.PutUint32(b[offRows:], 1)
+			return b
+		},
 		"another version":      func(b []byte) []byte { b[0]++; return b },
 		"no mode":              func(b []byte) []byte { b[offMode] = 0; return b },
 		"a mode of the future": func(b []byte) []byte { b[offMode] = 3; return b },
