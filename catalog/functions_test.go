@@ -48,6 +48,17 @@ func TestFunctionsByVolatilityAndBody(t *testing.T) {
 	}
 }
 
+// PostgreSQL lets no STABLE function write; one that would is still no reader.
+func TestStableFunctionThatWrites(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	s.table("log")
+	s.function("f", "s", "sql", "INSERT INTO log VALUES (1)")
+	c := s.resolve("SELECT f()")
+	wantWrites(t, c, "public.log")
+	wantRefusal(t, c, ReasonWritingFunction, "")
+}
+
 func TestRecursiveFunctionsEnd(t *testing.T) {
 	t.Parallel()
 	s := newSchema()
@@ -164,12 +175,105 @@ func TestPathOfFunctions(t *testing.T) {
 	s.functionWith("own", "s", "sql", "SELECT 1 FROM t", "tenant, pg_temp", nil, 0)
 	s.functionWith("empty", "s", "sql", "SELECT 1 FROM t", `""`, nil, 0)
 	s.functionWith("role", "s", "sql", "SELECT 1 FROM t", `"$user", public`, nil, 0)
+	s.relationIn("pg_catalog", "thing", "r", "p", false)
+	s.relationIn("tenant", "thing", "r", "p", false)
+	s.functionWith("late", "s", "sql", "SELECT 1 FROM thing", "tenant, pg_catalog, pg_catalog", nil, 0)
 	s.functionWith("outer_f", "s", "sql", "SELECT public.caller()", "tenant", nil, 0)
 	for call, reads := range map[string]string{
 		"caller()": "public.t", "own()": "tenant.t", "empty()": "", "role()": "public.t tenant.t", "outer_f()": "tenant.t",
+		"late()": "tenant.thing",
 	} {
 		wantReads(t, s.resolve("SELECT "+call), reads)
 	}
+	wantRefusal(t, s.resolve("SELECT * FROM thing"), sqlinfo.ReasonSystemCatalog, "pg_catalog.thing")
+}
+
+// A function that sets the search path for what follows makes every name in the
+// statement mean any relation that bears it.
+func TestPathSetMidway(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	s.builtins()
+	orders := s.table("orders")
+	s.table("log")
+	s.relationIn("audit", "log", "r", "p", false)
+	s.function("pick", "v", "plpgsql", "BEGIN PERFORM set_config('search_path', 'audit', true); END")
+	s.trigger("t", orders, s.function("f", "v", "plpgsql", "BEGIN PERFORM pick(); INSERT INTO log VALUES (1); RETURN NEW; END"), onInsert)
+	c := s.resolve("INSERT INTO orders VALUES (1)")
+	wantWrites(t, c, "audit.log public.log public.orders")
+	if !c.Session {
+		t.Error("the session is thought to be as before")
+	}
+	wantWrites(t, s.resolve("SET search_path = audit; INSERT INTO log VALUES (1)"), "audit.log public.log")
+	if c := s.resolve("SELECT set_config('search_path', 'x', false)"); !c.Session || c.Refusal == "" {
+		t.Errorf("set_config: %+v", c)
+	}
+}
+
+func TestTemporaryRelations(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	s.table("orders")
+	s.function("f", "s", "sql", "SELECT 1 FROM scratch")
+	snap := s.snapshot()
+	temp := Session{SearchPath: []string{"pg_temp_3", "pg_catalog", "public"}}
+	known := temp
+	known.TempRelations, known.TempPlain = []string{"scratch", "busy"}, []string{"scratch"}
+	for _, c := range []struct {
+		sql       string
+		sess      Session
+		refused   bool
+		writesAll bool
+	}{
+		{"SELECT * FROM orders", known, false, false},
+		{"SELECT * FROM scratch", known, true, false},
+		{"SELECT * FROM pg_temp.scratch", publicPath, true, true},
+		{"SELECT f()", known, true, false},
+		{"SELECT * FROM busy", known, true, true},
+		{"INSERT INTO scratch VALUES (1)", known, true, false},
+		{"INSERT INTO busy VALUES (1)", known, true, true},
+		{"INSERT INTO pg_temp.scratch VALUES (1)", known, true, false},
+		{"SELECT * FROM orders", temp, true, false},
+		{"SELECT * FROM public.orders", temp, false, false},
+		{"INSERT INTO orders VALUES (1)", temp, true, true},
+		{"INSERT INTO public.orders VALUES (1)", temp, true, false},
+	} {
+		got := snap.Resolve(sqlinfo.Parse(c.sql), c.sess)
+		if (got.Refusal != "") != c.refused || got.WritesAll != c.writesAll {
+			t.Errorf("%s: %+v, want refused %v, everything written %v", c.sql, got, c.refused, c.writesAll)
+		}
+	}
+}
+
+// What the text of a body does not show, the server has recorded.
+func TestParsedBodyByRecord(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	table := s.table("t")
+	f := s.function("f", "s", "sql", "SELECT 1")
+	s.b.addDepend(row("function", f, "relation", table))
+	wantReads(t, s.resolve("SELECT f()"), "public.t")
+}
+
+// Deparsed texts qualify all names of the user, so a bare one is a column or an
+// alias, whatever the path.
+func TestDeparsedTextIgnoresThePath(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	s.table("t")
+	s.table("alias")
+	s.view("v", "WITH alias AS (SELECT 1) SELECT alias.* FROM alias, alias AS t")
+	wantReads(t, s.resolve("SELECT * FROM v"), "")
+}
+
+func TestBuiltinsOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	s.b.addBuiltin(row("made_in_19", true, false))
+	s.b.addBuiltin(row("drifts_in_19", false, true))
+	wantReads(t, s.resolve("SELECT made_in_19(1)"), "")
+	wantRefusal(t, s.resolve("SELECT drifts_in_19(1)"), sqlinfo.ReasonUnsafeFunction, "drifts_in_19")
+	wantRefusal(t, s.resolve("SELECT (1).drifts_in_19"), sqlinfo.ReasonUnsafeFunction, "drifts_in_19")
 }
 
 func TestPolicies(t *testing.T) {

@@ -117,22 +117,43 @@ func TestForeignKeyActions(t *testing.T) {
 		s.key("k", s.table("deleted_"+action), parent, action, "a")
 		s.key("k", s.table("updated_"+action), parent, "a", action)
 	}
-	// The statement does not say yet how it changes the table; see opsIn.
-	all := s.snapshot()
-	for _, c := range []struct {
-		ops   op
-		wrote string
-	}{
-		{opInsert, "public.parent"},
-		{opDelete, "public.deleted_c public.deleted_d public.deleted_n public.parent"},
-		{opUpdate, "public.parent public.updated_c public.updated_d public.updated_n"},
+	snap := s.snapshot()
+	for ops, wrote := range map[op]string{
+		opInsert: "public.parent",
+		opDelete: "public.deleted_c public.deleted_d public.deleted_n public.parent",
+		opUpdate: "public.parent public.updated_c public.updated_d public.updated_n",
+		opTruncate: "public.deleted_a public.deleted_c public.deleted_d public.deleted_n public.deleted_r " +
+			"public.parent public.updated_a public.updated_c public.updated_d public.updated_n public.updated_r",
 	} {
-		w := walk{s: all, top: newPath(publicPath)}
-		w.writes(all.relations["public"]["parent"], c.ops, frame{path: w.top})
-		w.drain()
-		if got := scopesOf(deps(w.writeScopes)); got != c.wrote {
-			t.Errorf("ops %b write %q, want %q", c.ops, got, c.wrote)
+		if got := written(snap, "parent", ops); got != wrote {
+			t.Errorf("ops %b write %q, want %q", ops, got, wrote)
 		}
+	}
+}
+
+// written gives the scopes that a change of one table writes.
+func written(s *Snapshot, table string, ops op) string {
+	w := walk{s: s, top: newPath(publicPath)}
+	w.writes(s.relations["public"][table], ops, frame{path: w.top})
+	w.drain()
+	return scopesOf(deps(w.writeScopes))
+}
+
+// An UPDATE that moves a row to another partition deletes it in one and inserts
+// it in the other.
+func TestUpdateMovesRows(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	root, leaf := s.relation("root", "p"), s.table("leaf")
+	s.inherits(leaf, root)
+	s.table("log")
+	s.trigger("t", leaf, s.function("f", "v", "plpgsql", "BEGIN INSERT INTO log VALUES (1); RETURN NULL; END"), onDelete)
+	snap := s.snapshot()
+	if got := written(snap, "root", opUpdate); got != "public.log public.root" {
+		t.Errorf("an UPDATE writes %q", got)
+	}
+	if got := written(snap, "root", opInsert); got != "public.root" {
+		t.Errorf("an INSERT writes %q", got)
 	}
 }
 
@@ -208,6 +229,11 @@ func TestUpdatableViews(t *testing.T) {
 	v := s.view("v", "SELECT base.id FROM public.base", base)
 	s.view("vv", "SELECT v.id FROM public.v", v)
 	wantWrites(t, s.resolve("DELETE FROM vv"), "public.base public.child")
+
+	s.table("log")
+	s.function("f", "v", "sql", "INSERT INTO log VALUES (1); SELECT true")
+	s.view("picky", "SELECT base.id FROM public.base WHERE public.f()", base)
+	wantWrites(t, s.resolve("DELETE FROM picky"), "public.base public.child public.log")
 }
 
 func TestFunctionsThatWriteMakeAReadAWrite(t *testing.T) {

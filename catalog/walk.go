@@ -208,20 +208,28 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 		names = &qualified
 	}
 	for _, n := range r.reads {
-		found, temp := w.s.find(n, names)
-		if temp {
+		found := w.s.find(n, names)
+		if temp, plain := names.temporary(n); temp {
 			w.refuse(f, sqlinfo.ReasonTempTable, n.String())
+			if !plain && len(found) == 0 {
+				w.opaque(n.String()) // a view, perhaps, over a function that writes
+			}
 		}
 		for _, rel := range found {
 			w.later(func() { w.reads(rel, f) })
 		}
 	}
 	for _, n := range r.writes {
-		found, temp := w.s.find(n, names)
+		found := w.s.find(n, names)
 		for _, rel := range found {
 			w.later(func() { w.writes(rel, r.ops, f) })
 		}
-		if len(found) == 0 && !temp && !r.ddl {
+		temp, plain := names.temporary(n)
+		switch {
+		case r.ddl, temp && plain:
+		case temp:
+			w.opaque(n.String()) // no snapshot has its triggers
+		case len(found) == 0:
 			// Either the server will refuse the statement, or the relation is younger
 			// than the snapshot, and then so may be triggers and cascades.
 			w.changesAll(n.String())
