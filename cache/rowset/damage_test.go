@@ -135,15 +135,15 @@ func TestRowSetLies(t *testing.T) {
 			le.PutUint32(b[offRows:], 1<<32-1)
 			return b
 		},
-		"rows":                 func(b []byte) []byte { le.PutUint32(b[offRows:], 1<<32-1); return b },
-		"one row more":         func(b []byte) []byte { b[offRows]++; return b },
-		"one row less":         func(b []byte) []byte { b[offRows]--; return b },
-		"columns":              func(b []byte) []byte { le.PutUint16(b[offCols:], 1<<16-1); return b },
-		"one column more":      func(b []byte) []byte { b[offCols]++; return b },
-		"one column less":      func(b []byte) []byte { b[offCols]--; return b },
-		"column block":         func(b []byte) []byte { le.PutUint32(b[offBlockSize:], 1<<32-1); return b },
-		"a longer block":       func(b []byte) []byte { b[offBlockSize]++; return b },
-		"a shorter block":      func(b []byte) []byte { b[offBlockSize]--; return b },
+		"rows":            func(b []byte) []byte { le.PutUint32(b[offRows:], 1<<32-1); return b },
+		"one row more":    func(b []byte) []byte { b[offRows]++; return b },
+		"one row less":    func(b []byte) []byte { b[offRows]--; return b },
+		"columns":         func(b []byte) []byte { le.PutUint16(b[offCols:], 1<<16-1); return b },
+		"one column more": func(b []byte) []byte { b[offCols]++; return b },
+		"one column less": func(b []byte) []byte { b[offCols]--; return b },
+		"column block":    func(b []byte) []byte { le.PutUint32(b[offBlockSize:], 1<<32-1); return b },
+		"a longer block":  func(b []byte) []byte { b[offBlockSize]++; return b },
+		"a shorter block": func(b []byte) []byte { b[offBlockSize]--; return b },
 		"a row that is not empty, without columns": func(b []byte) []byte {
 			b = append(b[:headerSize:headerSize], 1)
 			le.PutUint16(b[offCols:], 0)

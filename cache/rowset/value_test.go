@@ -104,6 +104,19 @@ func TestValueRefuses(t *testing.T) {
 	}
 }
 
+// Appending to a decoded []byte must not run into what lies behind it.
+func TestDecodedBytesAreClipped(t *testing.T) {
+	t.Parallel()
+	b, err := AppendValue(make([]byte, 0, 100), []byte("bytes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := DecodeValue(b)
+	if got, ok := v.([]byte); err != nil || !ok || cap(got) != len("bytes") {
+		t.Errorf("DecodeValue = %q with room for %d bytes, %v", got, cap(got), err)
+	}
+}
+
 func TestDecodeValueRefuses(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string][]byte{
