@@ -30,6 +30,9 @@ type conn struct {
 	// It is passed on when the origin is used next, so that a hit needs none.
 	resetDue bool
 
+	// stmts counts the statements that are prepared on origin.
+	stmts int
+
 	// session is nil while its state is not known.
 	session *session
 	// names is the last known session whose search path and user still hold; nil
@@ -87,13 +90,33 @@ func (c *conn) open(ctx context.Context) error {
 		return nil
 	}
 	c.resetDue = false
+	if v, ok := c.origin.(driver.Validator); ok && !v.IsValid() {
+		return c.reopen(ctx)
+	}
 	if r, ok := c.origin.(driver.SessionResetter); ok {
 		// database/sql too looks at no other error of ResetSession.
 		if err := r.ResetSession(ctx); errors.Is(err, driver.ErrBadConn) {
-			return err
+			return c.reopen(ctx)
 		}
 	}
 	return nil
+}
+
+// reopen replaces an origin connection that turns out to be bad when it is taken
+// into use again. database/sql would have thrown it away before anybody got it;
+// here it is with a caller already, who may hold it as a sql.Conn and so get no
+// second one from a retry.
+func (c *conn) reopen(ctx context.Context) error {
+	if c.stmts > 0 {
+		return driver.ErrBadConn // they would be lost
+	}
+	c.origin.Close() // it is bad, and so may be its error
+	c.origin, c.pgx = nil, nil
+	c.tx = txState{}
+	if c.schema != nil {
+		c.setSession(c.schema.base)
+	}
+	return c.open(ctx)
 }
 
 // freshFor is how long after the base session was read a new connection is taken
@@ -224,6 +247,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
+	c.stmts++
 	return &stmt{conn: c, origin: origin, query: query}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"sync"
 )
 
 // Connector makes connections that answer from the cache. Use it with
@@ -18,6 +19,9 @@ type Connector struct {
 	// make it another tenant's session, and nothing can be answered before the
 	// origin has been asked whose session it is.
 	static bool
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
 var (
@@ -72,9 +76,11 @@ func (c *Connector) Driver() driver.Driver { return c.driver }
 // Close ends what the cache runs in the background. database/sql calls it from
 // DB.Close. It may be called more than once.
 func (c *Connector) Close() error {
-	err := c.engine.close()
-	if closer, ok := c.origin.(io.Closer); ok {
-		err = errors.Join(err, closer.Close())
-	}
-	return err
+	c.closeOnce.Do(func() {
+		c.closeErr = c.engine.close()
+		if closer, ok := c.origin.(io.Closer); ok {
+			c.closeErr = errors.Join(c.closeErr, closer.Close())
+		}
+	})
+	return c.closeErr
 }

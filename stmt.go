@@ -20,7 +20,10 @@ var (
 	_ driver.StmtQueryContext = (*stmt)(nil)
 )
 
-func (s *stmt) Close() error { return s.origin.Close() }
+func (s *stmt) Close() error {
+	s.conn.stmts--
+	return s.origin.Close()
+}
 
 // NumInput leaves the count to originArgs where the origin's own checks may add or
 // remove arguments; pgx has none.
