@@ -30,7 +30,7 @@ func BenchmarkResolve(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				snap.Resolve(info, publicPath)
+				snap.ResolveText(sql, info, publicPath)
 			}
 		})
 	}

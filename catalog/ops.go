@@ -19,20 +19,35 @@ const (
 
 // opsIn gives the ways in which a text can change the tables that it names. A
 // table cannot be updated by a text that does not hold the word UPDATE, whatever
-// else stands there; which word belongs to which table is not looked at.
+// else stands there; which word belongs to which table is not looked at. A text
+// with none of the words, or with a body in quotes, may do anything.
 func opsIn(text string) op {
 	lex := sqlinfo.NewLexer(text)
 	var ops op
+	do := false
 	for {
 		t := lex.Next()
+		word := text[t.Start:t.End]
 		switch t.Kind {
 		case sqlinfo.TokenEOF:
+			if ops == 0 {
+				return opAll
+			}
 			return ops
 		case sqlinfo.TokenError, sqlinfo.TokenJunk:
 			return opAll
 		case sqlinfo.TokenIdent:
-			ops |= opOf(text[t.Start:t.End])
+			if do && strings.EqualFold(word, "language") {
+				return opAll
+			}
+			ops |= opOf(word)
+		case sqlinfo.TokenString, sqlinfo.TokenEscapeString, sqlinfo.TokenUnicodeString,
+			sqlinfo.TokenDollarString, sqlinfo.TokenNational:
+			if do {
+				return opAll
+			}
 		}
+		do = strings.EqualFold(word, "do")
 	}
 }
 

@@ -25,7 +25,7 @@ type reading struct {
 
 func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
-		reads: info.Reads, writes: info.Writes, ops: opAll, writesAll: info.WritesAll,
+		reads: info.Reads, writes: info.Writes, writesAll: info.WritesAll,
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail,

@@ -14,26 +14,39 @@ import (
 // sound as long as the snapshot is true: a relation made later is DDL, which
 // ends the snapshot.
 func (s *Snapshot) Resolve(info *sqlinfo.Info, sess Session) Closure {
+	return s.ResolveText("", info, sess)
+}
+
+// ResolveText is Resolve for a caller who has the text that info was made from.
+// The text tells whether tables are inserted into, updated, deleted from or
+// emptied, and so which triggers fire and which foreign keys act: an INSERT does
+// not reach what hangs on the table by ON DELETE CASCADE. An empty text means
+// that all of it may happen.
+func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Closure {
 	if info == nil {
 		return Closure{WritesAll: true, Refusal: sqlinfo.ReasonSyntax}
 	}
+	ops := opAll
+	if text != "" && len(info.Writes) > 0 {
+		ops = opsIn(text)
+	}
 	top := newPath(sess)
-	w := s.walk(info, top)
+	w := s.walk(info, ops, top)
 	if w.session && !w.writesAll {
 		// What is called may set the search path for what follows it.
-		w = s.walk(info, top.unknown())
+		w = s.walk(info, ops, top.unknown())
 	}
 	return w.closure(info)
 }
 
-func (s *Snapshot) walk(info *sqlinfo.Info, top *path) *walk {
+func (s *Snapshot) walk(info *sqlinfo.Info, ops op, top *path) *walk {
 	w := &walk{s: s, top: top}
 	parts := info.Parts
 	if parts == nil {
 		parts = []*sqlinfo.Info{info}
 	}
 	for _, p := range parts {
-		w.statement(p)
+		w.statement(p, ops)
 		if p.Kind == sqlinfo.Session {
 			w.top = w.top.unknown()
 		}

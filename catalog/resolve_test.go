@@ -139,6 +139,17 @@ func written(s *Snapshot, table string, ops op) string {
 	return scopesOf(deps(w.writeScopes))
 }
 
+// Without the text, a write may be of any kind.
+func TestTextNarrowsAWrite(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	parent := s.table("parent")
+	s.key("k", s.table("child"), parent, "c", "a")
+	snap, insert := s.snapshot(), "INSERT INTO parent VALUES (1)"
+	wantWrites(t, snap.Resolve(sqlinfo.Parse(insert), publicPath), "public.child public.parent")
+	wantWrites(t, snap.ResolveText(insert, sqlinfo.Parse(insert), publicPath), "public.parent")
+}
+
 // An UPDATE that moves a row to another partition deletes it in one and inserts
 // it in the other.
 func TestUpdateMovesRows(t *testing.T) {

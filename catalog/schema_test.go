@@ -118,9 +118,7 @@ func (s *schema) snapshot() *Snapshot { return s.b.build() }
 
 var publicPath = Session{SearchPath: []string{"pg_catalog", "public"}}
 
-func (s *schema) resolve(sql string) Closure {
-	return s.snapshot().Resolve(sqlinfo.Parse(sql), publicPath)
-}
+func (s *schema) resolve(sql string) Closure { return resolveIn(s.snapshot(), sql) }
 
 func scopesOf(deps []Dep) string {
 	out := ""
@@ -154,4 +152,6 @@ func wantRefusal(t *testing.T, c Closure, r sqlinfo.Reason, detail string) {
 	}
 }
 
-func resolveIn(s *Snapshot, sql string) Closure { return s.Resolve(sqlinfo.Parse(sql), publicPath) }
+func resolveIn(s *Snapshot, sql string) Closure {
+	return s.ResolveText(sql, sqlinfo.Parse(sql), publicPath)
+}

@@ -35,10 +35,14 @@ func TestOpsIn(t *testing.T) {
 		"insert into t values (1) on conflict do update set a = 1":    opInsert | opUpdate,
 		"WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u TABLE x": opInsert | opDelete,
 		"MERGE INTO t USING u ON true WHEN MATCHED THEN DO NOTHING":   opInsert | opUpdate | opDelete,
-		"TRUNCATE t":        opTruncate,
-		"COPY t FROM STDIN": opInsert,
-		`SELECT "delete"`:   0,
-		"SELECT 'x":         opAll,
+		"TRUNCATE t":                  opTruncate,
+		"COPY t FROM STDIN":           opInsert,
+		`SELECT "delete"`:             opAll,
+		"REFRESH MATERIALIZED VIEW v": opInsert,
+		"INSERT INTO t VALUES (1); DO 'BEGIN DELETE FROM t; END'": opAll,
+		"INSERT INTO t VALUES (1); DO LANGUAGE plpgsql $$ $$":     opAll,
+		"INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING":         opInsert,
+		"SELECT 'x": opAll,
 	} {
 		if got := opsIn(text); got != want {
 			t.Errorf("%s: %b, want %b", text, got, want)

@@ -98,12 +98,13 @@ func (w *walk) drain() {
 }
 
 // statement walks one statement to the end.
-func (w *walk) statement(info *sqlinfo.Info) {
+func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	f := frame{path: w.top}
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
 	r := readingOf(info)
+	r.ops = ops
 	w.text(r, false, f)
 	w.drain()
 	w.dateCasts(r)
