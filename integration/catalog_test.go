@@ -149,7 +149,7 @@ func TestCatalogWritesCoverChanges(t *testing.T) {
 			c.exec(t, "SET CONSTRAINTS ALL IMMEDIATE")
 			after := c.contents(t)
 
-			closure := s.Resolve(sqlinfo.Parse(w.sql), sess)
+			closure := s.ResolveText(w.sql, sqlinfo.Parse(w.sql), sess)
 			if closure.Refusal == "" {
 				t.Error("the answer of a write may be kept")
 			}
@@ -170,6 +170,80 @@ func TestCatalogWritesCoverChanges(t *testing.T) {
 				t.Error("the statement changed nothing, so it shows nothing")
 			}
 		})
+	}
+}
+
+// TestCatalogWritesAreNarrow holds what the closures name in vain to what the
+// rules of the package allow.
+func TestCatalogWritesAreNarrow(t *testing.T) {
+	dsn := harness.NewDatabase(t)
+	c := catalogConnect(t, dsn)
+	c.exec(t, catalogSchema)
+	s, sess := c.load(t), c.session(t)
+	for sql, writes := range map[string]string{
+		`INSERT INTO customers VALUES (9, 'c9')`:          "public.customers",
+		`UPDATE customers SET name = 'x'`:                 "public.customers public.tags",
+		`DELETE FROM order_items`:                         "public.order_items",
+		`DELETE FROM invoices`:                            "public.invoices",
+		`INSERT INTO plain VALUES (9, 'x')`:               "public.plain",
+		`UPDATE plain SET v = c.name FROM customers c`:    "public.plain",
+		`INSERT INTO events_2_a VALUES (1, '2025-01-02')`: "public.events public.events_2 public.events_2_a",
+		`INSERT INTO events VALUES (1, '2025-01-02')`:     "public.events",
+		`DELETE FROM events`:                              "public.events public.moved",
+		`INSERT INTO dogs VALUES (1, 'x', 'y')`:           "public.animals public.dogs",
+		`INSERT INTO notes VALUES (1)`:                    "public.notes",
+		`INSERT INTO late VALUES (1)`:                     "public.late public.late_log",
+		`CALL bump(1)`:                                    "public.fn_log public.plain",
+		`SELECT elsewhere()`:                              "other.fn_log",
+		`INSERT INTO orders VALUES (1)`:                   "public.audit public.audit_of_audit public.orders",
+		`COPY plain FROM STDIN`:                           "public.plain",
+		`REFRESH MATERIALIZED VIEW totals`:                "public.totals",
+		`DELETE FROM customers`:                           "public.audit public.audit_of_audit public.customers public.invoices public.order_items public.orders public.refunds public.tags",
+	} {
+		closure := s.ResolveText(sql, sqlinfo.Parse(sql), sess)
+		if got := scopes(closure.Writes); got != writes || closure.WritesAll {
+			t.Errorf("%s: writes %s (all: %v, %s), want %s", sql, got, closure.WritesAll, closure.Detail, writes)
+		}
+	}
+}
+
+// TestCatalogTemporary compares what is said of temporary relations.
+func TestCatalogTemporary(t *testing.T) {
+	dsn := harness.NewDatabase(t)
+	c := catalogConnect(t, dsn)
+	c.exec(t, catalogSchema+`
+		CREATE TEMP TABLE simple (id int PRIMARY KEY, at timestamptz DEFAULT now(), kid int REFERENCES simple);
+		CREATE TEMP TABLE fired (id int);
+		CREATE TRIGGER fired AFTER INSERT ON fired FOR EACH ROW EXECUTE FUNCTION count_audit();
+		CREATE TEMP TABLE ruled_temp (id int);
+		CREATE RULE r AS ON INSERT TO ruled_temp DO ALSO DELETE FROM plain;
+		CREATE TEMP TABLE by_default (id int DEFAULT writer(1));
+		CREATE TEMP TABLE by_check (id int CHECK (writer(id) > 0));
+		CREATE TEMP TABLE by_domain (id positive);
+		CREATE TEMP VIEW through AS SELECT * FROM plain;`)
+	rows, err := c.Query(harness.Context(t), catalog.QueryTemporary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sess := c.session(t)
+	sess.TempRelations = []string{}
+	for _, row := range rows {
+		sess.TempRelations = append(sess.TempRelations, *row[0])
+		if *row[1] == "true" {
+			sess.TempPlain = append(sess.TempPlain, *row[0])
+		}
+	}
+	if len(sess.TempRelations) != 7 || !slices.Equal(sess.TempPlain, []string{"simple"}) {
+		t.Fatalf("relations %q, of which plain %q", sess.TempRelations, sess.TempPlain)
+	}
+	s := c.load(t)
+	for sql, all := range map[string]bool{
+		"INSERT INTO simple VALUES (1)": false, "INSERT INTO fired VALUES (1)": true, "INSERT INTO through VALUES (9)": true,
+		"INSERT INTO plain VALUES (9)": false,
+	} {
+		if closure := s.Resolve(sqlinfo.Parse(sql), sess); closure.WritesAll != all {
+			t.Errorf("%s: %+v", sql, closure)
+		}
 	}
 }
 
