@@ -20,7 +20,7 @@ func SafeFunction(name string) bool {
 }
 
 var safeFunctions = wordSet(safeAggregates, safeWindow, safeText, safeMath, safeTime, safeJSON,
-	safeArray, safeSearch, safeTypes, safeSession)
+	safeArray, safeSearch, safeTypes)
 
 const (
 	safeAggregates = `any_value array_agg avg bit_and bit_or bit_xor bool_and bool_or corr count
@@ -89,11 +89,6 @@ const (
 		slope text time timestamp timestamptz tsmultirange tsrange tstzmultirange tstzrange
 		uuid_extract_timestamp uuid_extract_version varbit varchar width xml
 		pg_collation_for pg_size_bytes pg_size_pretty pg_typeof`
-
-	// What tells of the session what a cache's key holds anyway: who asks, of which
-	// database, with which search_path.
-	safeSession = `current_catalog current_database current_role current_schema current_user
-		session_user user`
 )
 
 func wordSet(lists ...string) map[string]struct{} {
@@ -122,7 +117,8 @@ var unsafeReasons = func() map[string]Reason {
 		{ReasonObjectIdentifier, `regclass to_regclass to_regcollation to_regdatabase to_regnamespace
 			to_regoper to_regoperator to_regproc to_regprocedure to_regrole to_regtype
 			to_regtypemod`},
-		{ReasonSessionFunction, `current_query current_schemas current_setting get_current_ts_config
+		{ReasonSessionFunction, `current_catalog current_database current_query current_role current_schema
+			current_schemas current_setting current_user get_current_ts_config session_user user
 			getdatabaseencoding getpgusername has_any_column_privilege has_column_privilege
 			has_database_privilege has_foreign_data_wrapper_privilege has_function_privilege
 			has_language_privilege has_largeobject_privilege has_parameter_privilege
