@@ -63,9 +63,6 @@ func TestDamagedEntryInRedisIsAMiss(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, seed))
 	for _, d := range damages(good, random) {
-		if bytes.Equal(d.bytes, good) {
-			continue
-		}
 		if err := client.Set(harness.Context(t), name, d.bytes, redis.KeepTTL).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,10 +76,6 @@ func TestDamagedEntryInRedisIsAMiss(t *testing.T) {
 			now, err := client.Get(context.Background(), name).Bytes()
 			return err == nil && !bytes.Equal(now, d.bytes)
 		})
-		// What it is damaged from is always a good entry of now.
-		if good, err = client.Get(harness.Context(t), name).Bytes(); err != nil {
-			t.Fatal(err)
-		}
 	}
 	if n := stats(t, db).L2.Corrupt; n == 0 {
 		t.Error("no entry was counted as corrupt")
@@ -125,7 +118,7 @@ func damages(good []byte, random *rand.Rand) []damage {
 		replaced[i] ^= byte(1 + random.IntN(255))
 		add("a byte replaced", replaced)
 		add("cut", good[:i])
-		add("its start lost", good[i:])
+		add("its start lost", good[i+1:])
 	}
 	add("a byte added", append(bytes.Clone(good), 0))
 	add("doubled", append(bytes.Clone(good), good...))
@@ -137,7 +130,9 @@ func damages(good []byte, random *rand.Rand) []damage {
 		add("random bytes", b)
 		// The head stays, so that more of the reader's checks are reached.
 		keep := random.IntN(len(good))
-		add("random bytes behind a good head", append(bytes.Clone(good[:keep]), b...))
+		if cut := append(bytes.Clone(good[:keep]), b...); !bytes.Equal(cut, good) {
+			add("random bytes behind a good head", cut)
+		}
 	}
 	return out
 }

@@ -117,9 +117,13 @@ func (p *Process) Exec(query string, args ...any) int64 {
 	return p.must(request{Op: "exec", SQL: query, Args: encodeArgs(args)}).RowsAffected
 }
 
-// Begin, Commit and Rollback frame the statements between them by a transaction.
-func (p *Process) Begin()    { p.t.Helper(); p.must(request{Op: "begin"}) }
-func (p *Process) Commit()   { p.t.Helper(); p.must(request{Op: "commit"}) }
+// Begin starts a transaction, in which the following statements run.
+func (p *Process) Begin() { p.t.Helper(); p.must(request{Op: "begin"}) }
+
+// Commit ends the transaction and keeps what it has written.
+func (p *Process) Commit() { p.t.Helper(); p.must(request{Op: "commit"}) }
+
+// Rollback ends the transaction and undoes what it has written.
 func (p *Process) Rollback() { p.t.Helper(); p.must(request{Op: "rollback"}) }
 
 // Invalidate is mlcache.Handle.Invalidate in the process.

@@ -17,9 +17,9 @@ import (
 // stopped and started again. It is a container, or, where EnvRedis names a ready
 // server, a redis-server process.
 type Redis struct {
-	t   testing.TB
-	url string
-	machine
+	t       testing.TB
+	url     string
+	machine machine
 }
 
 // machine is what a Redis runs on.
@@ -152,7 +152,7 @@ func redisProcess(t testing.TB, args []string) (machine, string, error) {
 	}
 	args = append([]string{"--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--dir", t.TempDir()}, args...)
 	m := &processMachine{args: args}
-	t.Cleanup(func() { m.kill(context.Background()) })
+	t.Cleanup(func() { _ = m.kill(context.Background()) })
 	return m, fmt.Sprintf("redis://127.0.0.1:%d", port), m.start(t.Context())
 }
 

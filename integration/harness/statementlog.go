@@ -214,7 +214,8 @@ func readMessage(r io.Reader, header []byte) ([]byte, error) {
 	if size < 4 || size > 1<<30 {
 		return nil, errMessage
 	}
-	m := append(header, make([]byte, size-4)...)
+	m := make([]byte, len(header)+int(size)-4)
+	copy(m, header)
 	_, err := io.ReadFull(r, m[len(header):])
 	return m, err
 }
