@@ -22,6 +22,10 @@ func hitCases() []Case {
 			Limit: Bound{2.0, 6}, Aim: Bound{1.5, 3}, Measure: versus(Ratio, 0.5, one.overFloor),
 		},
 		{
+			Name: "the same, with a context that can end", Against: "no-op driver", Unit: Ratio,
+			Limit: Bound{2.0, 6}, Aim: Bound{1.5, 3}, Measure: versus(Ratio, 0.5, one.inRequest),
+		},
+		{
 			Name: "L1 hit, QueryRow, 1 row x 5 columns", Against: "pgx direct", Unit: Ratio,
 			Limit: bound(1.0 / 15), Aim: bound(1.0 / 25), Measure: versus(Ratio, 1, one.overPgx),
 		},
@@ -82,6 +86,19 @@ func (h hit) overFloor(ctx context.Context, env *Env) (*contest, error) {
 		check:     db.share("L1 hits", l1Hits),
 		close:     func() { db.Close(); noop.Close() },
 	}, nil
+}
+
+// inRequest is overFloor with a context such as a server's request has.
+func (h hit) inRequest(ctx context.Context, env *Env) (*contest, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	c, err := h.overFloor(ctx, env)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	closeAll := c.close
+	c.close = func() { cancel(); closeAll() }
+	return c, nil
 }
 
 func (h hit) overPgx(ctx context.Context, env *Env) (*contest, error) {

@@ -33,6 +33,7 @@ type way struct {
 // Basics measures the four ways in which one row comes to its reader, and the
 // floor below them.
 func Basics(ctx context.Context, env *Env) ([]Row, error) {
+	free := context.WithoutCancel(ctx) // as in versus
 	l1, err := (hit{query: selectOne, args: []any{int64(77)}}).open(ctx, env)
 	if err != nil {
 		return nil, err
@@ -57,11 +58,11 @@ func Basics(ctx context.Context, env *Env) ([]Row, error) {
 	}
 	defer noop.Close()
 	return measure(ctx, env, []way{
-		{name: "L1 hit", run: queryOne(ctx, l1.DB)},
-		{name: "L2 hit", run: queryOne(ctx, l2.DB), note: "L1 off"},
-		{name: "miss", run: queryNew(ctx, miss.DB), note: "looks into Redis, fills both levels"},
-		{name: "pgx direct", run: queryOne(ctx, env.direct), note: "no cache"},
-		{name: "no-op driver", run: queryOne(ctx, noop), note: "the floor of database/sql"},
+		{name: "L1 hit", run: queryOne(free, l1.DB)},
+		{name: "L2 hit", run: queryOne(free, l2.DB), note: "L1 off"},
+		{name: "miss", run: queryNew(free, miss.DB), note: "looks into Redis, fills both levels"},
+		{name: "pgx direct", run: queryOne(free, env.direct), note: "no cache"},
+		{name: "no-op driver", run: queryOne(free, noop), note: "the floor of database/sql"},
 	})
 }
 
@@ -69,15 +70,16 @@ func Basics(ctx context.Context, env *Env) ([]Row, error) {
 // manuals say, by a caller who makes the key, knows the row's type and
 // invalidates by himself: none of them is a driver.
 func Peers(ctx context.Context, env *Env) ([]Row, error) {
+	free := context.WithoutCancel(ctx) // as in versus
 	l1, err := (hit{query: selectOne, args: []any{int64(77)}}).open(ctx, env)
 	if err != nil {
 		return nil, err
 	}
 	defer l1.Close()
 	value := item{ID: 77, Name: "item number 77", Price: 96.25, Active: true, Created: time.Unix(1767230220, 0)}
-	ways := []way{{name: "mlcache, L1 hit through database/sql", run: queryOne(ctx, l1.DB)}}
+	ways := []way{{name: "mlcache, L1 hit through database/sql", run: queryOne(free, l1.DB)}}
 	for _, make := range []func(context.Context, *Env, item) (way, error){rawFreecache, otterCache, goRedisCache, rueidisCache, goRedisGet} {
-		w, err := make(ctx, env, value)
+		w, err := make(free, env, value)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
