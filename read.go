@@ -340,6 +340,7 @@ type flown struct{ payload []byte }
 // same versions.
 func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	if err := c.open(ctx); err != nil {
+		c.engine.stats.misses.Add(1)
 		return nil, err
 	}
 	if c.session != l.session {
@@ -348,6 +349,15 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.query(ctx, l.src, l.args)
 	}
 	c.engine.stats.misses.Add(1)
+	if l.opts.refresh {
+		// A query that is under way may have begun before the change that the
+		// caller wants to see.
+		rec, err := c.fetch(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		return rec.rows, nil
+	}
 	flightKey := slices.Clone(l.key)
 	for _, s := range l.stamps {
 		flightKey = binary.LittleEndian.AppendUint64(flightKey, s)
@@ -368,6 +378,18 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return rec.rows, nil
 	}
 	defer call.Done(nil, false)
+	rec, err := c.fetch(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if rec.whole {
+		call.Done(flown{rec.payload}, true)
+	}
+	return rec.rows, nil
+}
+
+// fetch asks the database and keeps the answer, if it can be kept.
+func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 	started := time.Now()
 	rec, err := c.record(ctx, l.src, l.args, nil)
 	if err != nil {
@@ -376,13 +398,12 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	switch {
 	case rec.whole:
 		c.store(l, rec.payload, started)
-		call.Done(flown{rec.payload}, true)
 	case rec.tooLarge:
 		c.engine.stats.bypass(ReasonTooLarge)
 	default:
 		c.engine.stats.bypass(ReasonNotStorable)
 	}
-	return rec.rows, nil
+	return rec, nil
 }
 
 // store keeps an answer that was read under l.stamps by a query that began at
