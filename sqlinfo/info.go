@@ -95,7 +95,8 @@ type Info struct {
 	// it open.
 	Reads []Name
 	// Writes holds the relations that the statement may change: the targets of
-	// DML, and in DDL everything that is named. A function in Funcs may change more.
+	// DML, and in DDL everything that is named. A function in Funcs may change more,
+	// in a Read, a CALL or the query of a DECLARE as well (see WritesNothing).
 	Writes []Name
 	// WritesAll: the statement may change anything, and Writes says nothing.
 	WritesAll bool
@@ -113,6 +114,8 @@ type Info struct {
 	Attrs []Name
 	// Operators holds the operators used, also those behind keywords (LIKE uses
 	// ~~, IN uses =). Those written OPERATOR(schema.op) stand without the schema.
+	// GROUP BY, DISTINCT, ORDER BY and set operations compare by operator classes,
+	// which only a superuser makes; they are not here.
 	Operators []string
 	// Types holds the names used as types, among them some that are only
 	// aliases.
@@ -146,6 +149,10 @@ type Info struct {
 	// case; "" for the other operations.
 	Setting string
 
+	// ChangesSession: may change a setting of the session or the role, for all that
+	// the text tells: a Session, set_config, DO with a body that does or that is not
+	// understood. A function in Funcs may do so as well.
+	ChangesSession bool
 	// Temp: creates a temporary object, or names one by the schema pg_temp.
 	Temp bool
 	// Params is the highest n of any $n; 0 if there is none.

@@ -215,6 +215,7 @@ const (
 	kwRole
 	kwRollback
 	kwRollup
+	kwRows
 	kwSavepoint
 	kwSchema
 	kwSearch
@@ -279,7 +280,7 @@ const actedOn = `abort all alter analyse analyze and as at atomic authorization 
 	materialized merge move names natural next no normalized not notify null offset on only
 	operator option or order outer over overlaps overlay partition passing precision prepare
 	prepared procedure reassign recursive refresh reindex release replace reset return
-	returning revoke right role rollback rollup savepoint schema search security select
+	returning revoke right role rollback rollup rows savepoint schema search security select
 	session session_user set setof sets share show similar start substring table tablesample
 	temp temporary then time to transaction trim true truncate uescape union unlisten unlogged
 	update user using vacuum value values varying verbose view when where window with without

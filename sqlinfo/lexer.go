@@ -51,6 +51,9 @@ type Lexer struct {
 	text   string
 	pos    int
 	failed bool
+	// Of the run of operator characters before opEnd: the last one that lets an
+	// operator end in + or -, and the last one that is neither of these.
+	opEnd, opSpecial, opSolid int
 
 	// BackslashEscapes makes '...' read as E'...' is, as PostgreSQL does when
 	// standard_conforming_strings is off.
@@ -426,31 +429,36 @@ func isHex(c byte) bool {
 
 // operator lexes an operator as the manual's section 4.1.3 has it: as long as
 // possible, ending before a comment, and not ending in + or - unless it holds a
-// character that the SQL standard's operators do not.
+// character that the SQL standard's operators do not. What it learns of a run of
+// operator characters it keeps, since a run such as +-+-+- makes many tokens.
 func (l *Lexer) operator(start int) Token {
 	s := l.text
-	end := start + 1
-	special := strings.IndexByte(selfChars, s[start]) < 0 || s[start] == '%' || s[start] == '^'
-	for end < len(s) && isOpChar(s[end]) {
-		c, prev := s[end], s[end-1]
-		if prev == '-' && c == '-' || prev == '/' && c == '*' {
-			end--
-			break
+	if start >= l.opEnd {
+		end := start
+		l.opSpecial, l.opSolid = -1, -1
+		for end < len(s) && isOpChar(s[end]) {
+			c := s[end]
+			if next := l.at(end + 1); c == '-' && next == '-' || c == '/' && next == '*' {
+				break // a comment
+			}
+			if c != '+' && c != '-' {
+				l.opSolid = end
+			}
+			if strings.IndexByte("~!@#^&|`?%", c) >= 0 {
+				l.opSpecial = end
+			}
+			end++
 		}
-		if strings.IndexByte("~!@#^&|`?%", c) >= 0 {
-			special = true
-		}
-		end++
+		l.opEnd = end
 	}
-	if !special {
-		for end-start > 1 && (s[end-1] == '+' || s[end-1] == '-') {
-			end--
-		}
+	end := l.opEnd
+	if l.opSpecial < start {
+		end = max(start, l.opSolid) + 1
 	}
 	if end-start == 2 && s[start] == '=' && s[start+1] == '>' {
 		return l.token(TokenEqualsGreater, start, end)
 	}
-	if end-start >= maxName+1 {
+	if end-start > maxName {
 		return l.fail(start) // operators are not cut, as names are, but refused
 	}
 	return l.token(TokenOperator, start, end)

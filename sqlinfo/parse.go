@@ -10,8 +10,9 @@ type Options struct {
 	// BackslashEscapes: the session's standard_conforming_strings is off, so that
 	// a backslash in '...' escapes. Defaults to false.
 	BackslashEscapes bool
-	// MaxBytes is the longest text that is read. A longer one is Unknown, with
-	// WritesAll set. Defaults to 1 MiB.
+	// MaxBytes is the longest text whose answer may be kept. A longer one is refused
+	// and still read for what it writes (as a long INSERT), up to 16 times the length;
+	// beyond, it is Unknown, with WritesAll set. Defaults to 1 MiB.
 	MaxBytes int
 	// MaxDepth is the deepest nesting of parentheses and brackets that is read. A
 	// deeper text is Unknown, with WritesAll set. Defaults to 256.
@@ -35,17 +36,21 @@ func ParseOptions(sql string, o Options) *Info {
 	if o.MaxDepth <= 0 {
 		o.MaxDepth = defaultMaxDepth
 	}
-	if len(sql) > o.MaxBytes {
-		return &Info{WritesAll: true, Refusal: ReasonTooLong}
+	if len(sql)/16 > o.MaxBytes {
+		return &Info{WritesAll: true, ChangesSession: true, Refusal: ReasonTooLong}
 	}
 	if strings.IndexByte(sql, 0) >= 0 {
-		// The protocol ends a text at a NUL byte; pgx sends on, and the server
-		// refuses the message.
-		return &Info{WritesAll: true, Refusal: ReasonSyntax}
+		// The protocol ends a text at a NUL byte. What follows shifts the rest of the
+		// message, which the server refuses unless it was made to fit.
+		return &Info{WritesAll: true, ChangesSession: true, Refusal: ReasonSyntax}
 	}
 	s := getScanner(sql, o)
 	defer s.release()
-	return s.run()
+	info := s.run()
+	if len(sql) > o.MaxBytes && (info.Refusal == "" || info.Refusal == ReasonUnknownFunction) {
+		info.Refusal, info.Detail = ReasonTooLong, ""
+	}
+	return info
 }
 
 // maxParts bounds the statements of one text that are told apart.
@@ -77,7 +82,7 @@ func (s *scanner) run() *Info {
 		case count <= maxParts:
 			parts = append(parts, info)
 		}
-		if s.hardStop {
+		if s.hardStop || count > maxParts {
 			break
 		}
 	}
@@ -105,6 +110,7 @@ func combine(parts []*Info, count int) *Info {
 		out.WritesAll = out.WritesAll || p.WritesAll
 		out.DDL = out.DDL || p.DDL
 		out.Temp = out.Temp || p.Temp
+		out.ChangesSession = out.ChangesSession || p.ChangesSession
 		out.Params = max(out.Params, p.Params)
 		for _, l := range []struct {
 			set  *nameSet
@@ -126,7 +132,7 @@ func combine(parts []*Info, count int) *Info {
 		}
 	}
 	if count > len(parts) {
-		out.Kind, out.WritesAll, out.Parts = Unknown, true, nil
+		out.Kind, out.WritesAll, out.ChangesSession, out.Parts = Unknown, true, true, nil
 	}
 	out.Reads, out.Writes, out.Funcs = reads.list, writes.list, funcs.list
 	out.Attrs, out.Types, out.DateCasts = attrs.list, types.list, dates.list

@@ -375,8 +375,14 @@ func (s *scanner) clause(f *frame) bool {
 		if f.state == stAfter {
 			f.state = stOn
 		}
+	case kwRows:
+		return f.state == stItem && isWord(s.next, kwFrom) // ROWS FROM (calls)
+	case kwNatural:
+		s.operator("=")
 	case kwUsing:
 		switch f.state {
+		case stAfter:
+			s.operator("=") // JOIN ... USING (columns)
 		case stTarget:
 			f.state = stItem // DELETE FROM a USING b, MERGE INTO a USING b
 		case stWithAfter:

@@ -167,7 +167,7 @@ func (s *scanner) push(f frame) {
 func (s *scanner) stop(r Reason) {
 	s.hardStop = true
 	s.info.Kind = Unknown
-	s.info.WritesAll = true
+	s.info.WritesAll, s.info.ChangesSession = true, true
 	s.info.Refusal, s.info.Detail = r, ""
 	s.cur = Token{Kind: TokenEOF, Start: len(s.text), End: len(s.text)}
 	s.next = s.cur

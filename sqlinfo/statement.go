@@ -32,6 +32,10 @@ func (s *scanner) finish() *Info {
 	if len(s.operators) > 0 {
 		info.Operators = append([]string(nil), s.operators...)
 	}
+	info.ChangesSession = info.ChangesSession || info.Kind == Session
+	for i := range info.Funcs {
+		info.ChangesSession = info.ChangesSession || ChangesSession(info.Funcs[i].Name)
+	}
 	switch info.Kind {
 	case Write:
 		if info.Refusal != ReasonSelectInto {
@@ -105,7 +109,7 @@ func (s *scanner) verb() {
 			info.Kind = Read
 			return
 		}
-		info.WritesAll = s.cur.Kind != TokenError
+		info.WritesAll, info.ChangesSession = true, true
 		s.skipRest()
 	}
 }
@@ -127,7 +131,7 @@ func (s *scanner) skipRest() {
 func (s *scanner) lexError() {
 	junk := s.cur.Kind == TokenJunk
 	s.stop(ReasonSyntax)
-	s.info.WritesAll = junk
+	s.info.WritesAll, s.info.ChangesSession = junk, junk
 }
 
 // word passes cur if it is the keyword k.
@@ -343,11 +347,12 @@ func (s *scanner) do() {
 		s.advance()
 	}
 	if !ok || info.WritesAll {
-		info.WritesAll = true
+		info.WritesAll, info.ChangesSession = true, true
 		return
 	}
 	b := ParseBody(lang, body)
 	info.WritesAll, info.DDL = b.Unknown || b.WritesAll, b.DDL
+	info.ChangesSession = b.Unknown || b.Session
 	for _, n := range b.Reads {
 		s.add(&s.reads, n)
 	}
