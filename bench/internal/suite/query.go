@@ -35,14 +35,19 @@ const (
 	update = `UPDATE mlcache_bench.stock SET amount = amount + 1 WHERE id = $1`
 )
 
-// queryOne asks for one row, always the same.
+// queryOne asks for one row, always the same, as programs usually do.
 func queryOne(ctx context.Context, db *sql.DB) duel.Run {
 	args := []any{int64(77)}
 	return func(n int) error {
-		var got item
-		dest := got.dest()
 		for range n {
-			if err := db.QueryRowContext(ctx, selectOne, args...).Scan(dest...); err != nil {
+			var (
+				id      int64
+				name    string
+				price   float64
+				active  bool
+				created time.Time
+			)
+			if err := db.QueryRowContext(ctx, selectOne, args...).Scan(&id, &name, &price, &active, &created); err != nil {
 				return err
 			}
 		}
