@@ -86,7 +86,8 @@ func (w *walk) judged(r *reading, f frame) {
 }
 
 // callNamed visits the functions that a call may mean, and tells whether there
-// are any.
+// are any. PostgreSQL's grammar has calls that no catalog lists, such as
+// CURRENT_DATE and XMLELEMENT(...); package sqlinfo knows them.
 func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool {
 	found := w.s.findFunctions(n, names)
 	for _, fn := range found {
@@ -115,7 +116,7 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool 
 	if n.Name == "set_config" {
 		w.session = true
 	}
-	return ok || safe || len(found) > 0
+	return ok || safe || len(found) > 0 || ownFunction(n)
 }
 
 // callAttribute visits functions that x.name may call ("Using Composite Types in

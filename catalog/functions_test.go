@@ -177,6 +177,7 @@ func TestPathOfFunctions(t *testing.T) {
 	s.functionWith("role", "s", "sql", "SELECT 1 FROM t", `"$user", public`, nil, 0)
 	s.relationIn("pg_catalog", "thing", "r", "p", false)
 	s.relationIn("tenant", "thing", "r", "p", false)
+	s.functionWith("early", "s", "sql", "SELECT 1 FROM thing", "tenant", nil, 0)
 	s.functionWith("late", "s", "sql", "SELECT 1 FROM thing", "tenant, pg_catalog, pg_catalog", nil, 0)
 	s.functionWith("outer_f", "s", "sql", "SELECT public.caller()", "tenant", nil, 0)
 	for call, reads := range map[string]string{
@@ -185,6 +186,7 @@ func TestPathOfFunctions(t *testing.T) {
 	} {
 		wantReads(t, s.resolve("SELECT "+call), reads)
 	}
+	wantRefusal(t, s.resolve("SELECT early()"), sqlinfo.ReasonSystemCatalog, "pg_catalog.thing")
 	wantRefusal(t, s.resolve("SELECT * FROM thing"), sqlinfo.ReasonSystemCatalog, "pg_catalog.thing")
 }
 
@@ -204,6 +206,10 @@ func TestPathSetMidway(t *testing.T) {
 	if !c.Session {
 		t.Error("the session is thought to be as before")
 	}
+	s.function("local", "v", "plpgsql", "BEGIN SET LOCAL search_path = audit; INSERT INTO log VALUES (1); END")
+	wantWrites(t, s.resolve("SELECT local()"), "audit.log public.log")
+	s.functionWith("own", "v", "plpgsql", "BEGIN PERFORM pick(); INSERT INTO log VALUES (1); END", "public", nil, 0)
+	wantWrites(t, s.resolve("SELECT own()"), "audit.log public.log")
 	wantWrites(t, s.resolve("SET search_path = audit; INSERT INTO log VALUES (1)"), "audit.log public.log")
 	if c := s.resolve("SELECT set_config('search_path', 'x', false)"); !c.Session || c.Refusal == "" {
 		t.Errorf("set_config: %+v", c)
@@ -264,6 +270,11 @@ func TestDeparsedTextIgnoresThePath(t *testing.T) {
 	s.table("alias")
 	s.view("v", "WITH alias AS (SELECT 1) SELECT alias.* FROM alias, alias AS t")
 	wantReads(t, s.resolve("SELECT * FROM v"), "")
+
+	s.builtins("lower")
+	s.functionWith("lower", "v", "sql", "SELECT 'x'", nil, nil, 1)
+	s.view("low", "SELECT lower('X'::text) AS lower")
+	wantReads(t, s.resolve("SELECT * FROM low"), "")
 }
 
 func TestBuiltinsOfTheServer(t *testing.T) {

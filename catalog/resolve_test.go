@@ -335,3 +335,24 @@ func TestNoCatalog(t *testing.T) {
 		t.Errorf("DDL: %+v", c)
 	}
 }
+
+// One snapshot serves all connections at once; the texts in it are read by
+// whoever comes first. Run with -race.
+func TestSnapshotIsShared(t *testing.T) {
+	t.Parallel()
+	s := newSchema()
+	orders := s.table("orders")
+	s.view("v", "SELECT orders.id FROM public.orders", orders)
+	s.function("f", "s", "sql", "SELECT 1 FROM orders")
+	snap := s.snapshot()
+	want := resolveIn(s.snapshot(), "SELECT f() FROM v")
+	done := make(chan Closure)
+	for range 8 {
+		go func() { done <- resolveIn(snap, "SELECT f() FROM v") }()
+	}
+	for range 8 {
+		if got := <-done; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}

@@ -36,8 +36,8 @@ type callKey struct {
 // frame is the place that a text is read in.
 type frame struct {
 	// path is the search path in force when the text is run, and handed on to
-	// functions that it calls. The names of a text that the server has written out
-	// do not depend on it: see at.
+	// functions that it calls. The names in a text that the server has written out
+	// do not depend on it.
 	path   *path
 	via    *step
 	policy bool           // behind a row security policy: see policyFunctions

@@ -87,6 +87,7 @@ func TestCatalogFingerprintIgnoresUpkeep(t *testing.T) {
 		`CREATE TEMP VIEW scratch_view AS SELECT * FROM scratch`,
 		`CREATE TRIGGER trg BEFORE INSERT ON scratch FOR EACH ROW EXECUTE FUNCTION trg()`,
 		`CREATE FUNCTION pg_temp.x() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+		`CREATE DOMAIN pg_temp.d AS int CHECK (VALUE > 0)`,
 		`DISCARD TEMP`,
 		`VACUUM (FULL, FREEZE) pg_attribute`, `VACUUM (FULL, FREEZE) pg_class`, `VACUUM (FULL, FREEZE) pg_proc`,
 		`SET search_path = pg_catalog`, `SET TimeZone = 'Asia/Tokyo'`, `SET DateStyle = 'German'`,

@@ -59,7 +59,7 @@ func TestCatalogPolicies(t *testing.T) {
 		{"by_function", "public.by_function", true, []string{"app.tenant"}, ""},
 		{"by_table", "public.by_table public.members", true, nil, ""},
 		{"by_clock", "public.by_clock", true, nil, sqlinfo.ReasonTimeFunction},
-		{"by_both", "public.by_both", true, nil, sqlinfo.ReasonTimeFunction},
+		{"by_both", "public.by_both", true, nil, sqlinfo.ReasonUnsafeFunction},
 		{"by_any_setting", "public.by_any_setting", true, nil, catalog.ReasonPolicy},
 		{"by_writer", "public.by_writer", true, nil, catalog.ReasonVolatileFunction},
 	} {
