@@ -54,6 +54,7 @@ func quietPlace(t *testing.T) (check func()) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			left = append(left, processesOf(dir)...)
 			if len(left) == 0 {
 				return
 			}
@@ -63,6 +64,24 @@ func quietPlace(t *testing.T) (check func()) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
+}
+
+// processesOf lists processes whose command line or environment names dir; only
+// Linux tells them.
+func processesOf(dir string) []string {
+	var found []string
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, proc := range procs {
+		if proc == "/proc/"+strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		line, _ := os.ReadFile(proc + "/cmdline") // the process may be gone by now
+		environment, _ := os.ReadFile(proc + "/environ")
+		if strings.Contains(string(line)+string(environment), dir) {
+			found = append(found, proc+" "+strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
 }
 
 // reads finds a table row's number of reads.

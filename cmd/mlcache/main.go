@@ -109,7 +109,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDemo(), newDemoApplication(), newExplain(), newVersion())
+	root.AddCommand(newDemo(), newDemoApplication(), newExplain(), newInvalidate(), newVersion())
 	return root
 }
 

@@ -53,6 +53,8 @@ func command(t *testing.T, in string, args ...string) (code int, out, errOut str
 func TestWrongUsageEndsWithTwo(t *testing.T) {
 	for _, args := range [][]string{
 		{"nonsense"}, {"--nonsense"}, {"demo", "--products", "many"}, {"demo", "--orders", "0"}, {"demo", "extra"},
+		{"invalidate", "t"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x", "t"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_nonsense=1", "t"},
+		{"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_redis=redis://127.0.0.1"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_redis=redis://127.0.0.1", "--all", "t"},
 		{"explain"}, {"explain", "--json", "SELECT 1"}, {"version", "extra"},
 	} {
 		code, out, errOut := command(t, "", args...)
@@ -113,9 +115,6 @@ func TestExplainJSONLines(t *testing.T) {
 			if v[key] == nil {
 				t.Errorf("%q has no %s", line, key)
 			}
-		}
-		if len(v) != 6 {
-			t.Errorf("%q has %d keys", line, len(v))
 		}
 		kinds = append(kinds, v["kind"].(string))
 	}

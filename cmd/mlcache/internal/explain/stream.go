@@ -1,3 +1,5 @@
+// Package explain prints what mlcache makes of SQL texts: for a person, and line
+// by line for a program.
 package explain
 
 import (
@@ -7,12 +9,21 @@ import (
 	"errors"
 	"io"
 	"runtime"
+
+	"github.com/mlcache/mlcache"
 )
+
+// Explainer says what mlcache makes of one text. It is called from several
+// goroutines at once.
+type Explainer func(sql string) (mlcache.Explanation, error)
+
+// Text explains by the text alone, without a database.
+func Text(sql string) (mlcache.Explanation, error) { return mlcache.ExplainText(sql), nil }
 
 // The reasons for lines that are not a JSON string.
 const (
-	reasonJSON    = "bad_json"
-	reasonTooLong = "line_too_long"
+	reasonJSON    mlcache.Reason = "bad_json"
+	reasonTooLong mlcache.Reason = "line_too_long"
 )
 
 const (
@@ -22,7 +33,7 @@ const (
 	batchMax = 256
 )
 
-// batch is a run of lines on its way to their verdicts.
+// batch is a run of lines on its way to their explanations.
 type batch struct {
 	lines [][]byte // nil: the line was too long
 	out   []byte
@@ -30,11 +41,12 @@ type batch struct {
 	done  chan struct{}
 }
 
-// Stream reads one JSON string per line and writes one Verdict per line, in the
-// same order. A line that is not a JSON string gives a verdict of kind unknown.
-// What has been read is answered before Stream waits for more input. The error is
-// one of reading or writing.
-func Stream(r io.Reader, w io.Writer) error {
+// Stream reads one JSON string per line and writes one explanation per line as a
+// JSON object, in the same order. A line that is not a JSON string gives one of
+// kind unknown. What has been read is answered before Stream waits for more input.
+// The error is one of reading, of writing, or of explain; then some of the last
+// lines read have no answer.
+func Stream(r io.Reader, w io.Writer, explain Explainer) error {
 	todo := make(chan *batch, runtime.GOMAXPROCS(0))
 	ordered := make(chan *batch, 2*runtime.GOMAXPROCS(0))
 	quit := make(chan struct{})
@@ -42,7 +54,7 @@ func Stream(r io.Reader, w io.Writer) error {
 	for range runtime.GOMAXPROCS(0) {
 		go func() {
 			for b := range todo {
-				b.judge()
+				b.explain(explain)
 				close(b.done)
 			}
 		}()
@@ -58,20 +70,23 @@ func Stream(r io.Reader, w io.Writer) error {
 			case <-quit:
 				return
 			}
+			end := b.err != nil
 			select {
 			case todo <- b:
 			case <-quit:
 				return
 			}
-			if b.err != nil {
+			if end {
 				return
 			}
 		}
 	}()
 	for b := range ordered {
 		<-b.done
-		if _, err := w.Write(b.out); err != nil {
-			return err
+		if len(b.out) > 0 {
+			if _, err := w.Write(b.out); err != nil {
+				return err
+			}
 		}
 		if b.err != nil && !errors.Is(b.err, io.EOF) {
 			return b.err
@@ -94,7 +109,7 @@ func readBatch(in *bufio.Reader) *batch {
 	return b
 }
 
-// readLine returns the next line without its end; nil if it is too long. The last
+// readLine returns the next line with its end; nil if it is too long. The last
 // line may lack its end.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	line := []byte{}
@@ -108,30 +123,39 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 			continue
 		}
 		if long {
-			return nil, nil
+			return nil, nil // the next call meets the error again
 		}
-		return bytes.TrimRight(line, "\r\n"), err
+		return line, err
 	}
 }
 
-func (b *batch) judge() {
+func (b *batch) explain(explain Explainer) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	for _, line := range b.lines {
-		_ = encoder.Encode(judge(line)) // strings and a bool into memory: it cannot fail
+		x, err := explainLine(line, explain)
+		if err == nil {
+			err = encoder.Encode(x)
+		}
+		if err != nil {
+			b.err = err
+			break
+		}
 	}
 	b.out = out.Bytes()
 }
 
-func judge(line []byte) Verdict {
-	none := []string{}
+func explainLine(line []byte, explain Explainer) (mlcache.Explanation, error) {
+	unknown := mlcache.Explanation{Kind: "unknown", Reads: []string{}, Writes: []string{}, Funcs: []string{}}
 	if line == nil {
-		return Verdict{Kind: "unknown", Reads: none, Writes: none, Funcs: none, Reason: reasonTooLong}
+		unknown.Reason = reasonTooLong
+		return unknown, nil
 	}
 	var sql *string
 	if err := json.Unmarshal(line, &sql); err != nil || sql == nil {
-		return Verdict{Kind: "unknown", Reads: none, Writes: none, Funcs: none, Reason: reasonJSON}
+		unknown.Reason = reasonJSON
+		return unknown, nil
 	}
-	return Text(*sql)
+	return explain(*sql)
 }

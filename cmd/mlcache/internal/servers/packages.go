@@ -18,15 +18,21 @@ func packagedPostgres(ctx context.Context, o Options) (*Server, error) {
 	if !canInstall(o) || o.look.postgresBin() != "" {
 		return nil, errAbsent
 	}
-	o.Log("Installing PostgreSQL with apt-get.")
-	if err := install(ctx, "postgresql-common"); err != nil {
-		return nil, err
-	}
-	restore, err := replaceFile("/etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n", 0o644)
+	err := installing(func() error {
+		if o.look.postgresBin() != "" {
+			return nil // another process was faster
+		}
+		o.Log("Installing PostgreSQL with apt-get.")
+		if err := install(ctx, "postgresql-common"); err != nil {
+			return err
+		}
+		restore, err := replaceFile("/etc/postgresql-common/createcluster.conf", "create_main_cluster = false\n", 0o644)
+		if err != nil {
+			return err
+		}
+		return errors.Join(install(ctx, "postgresql"), restore())
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(install(ctx, "postgresql"), restore()); err != nil {
 		return nil, err
 	}
 	return binaryPostgres(ctx, o)
@@ -36,8 +42,14 @@ func packagedRedis(ctx context.Context, o Options) (*Server, error) {
 	if !canInstall(o) || o.look.redisBin() != "" {
 		return nil, errAbsent
 	}
-	o.Log("Installing Redis with apt-get.")
-	if err := install(ctx, "redis-server"); err != nil {
+	err := installing(func() error {
+		if o.look.redisBin() != "" {
+			return nil
+		}
+		o.Log("Installing Redis with apt-get.")
+		return install(ctx, "redis-server")
+	})
+	if err != nil {
 		return nil, err
 	}
 	return binaryRedis(ctx, o)

@@ -19,6 +19,9 @@ func interrupt(p *os.Process) { _ = p.Kill() }
 
 func kill(p *os.Process) { _ = p.Kill() }
 
+// installing runs f: there is nothing to install with on Windows.
+func installing(f func() error) error { return f() }
+
 // guard does nothing on Windows, where no shell can be counted on.
 type guard struct{}
 
