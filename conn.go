@@ -163,7 +163,7 @@ func (c *conn) readBack(ctx context.Context) error {
 	if !c.hasCatalog() {
 		return errUnknownSession
 	}
-	s, err := readSession(ctx, newQuerier(c.origin), c.engine.sessionSalt(c.origin))
+	s, err := readSession(ctx, newQuerier(c.origin), c.schema.system, c.engine.sessionSalt(c.origin))
 	if err != nil {
 		return err
 	}
@@ -279,7 +279,7 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 			return blindPlan(query, ReasonNoCatalog)
 		}
 	}
-	if c.names == nil && c.hasCatalog() && c.canAsk() && dependsOnNames(query) {
+	if c.names == nil && c.hasCatalog() && c.canAsk() && c.dependsOnNames(query) {
 		if err := c.readBack(ctx); err != nil {
 			return blindPlan(query, ReasonUnknownSession)
 		}
@@ -297,11 +297,14 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 }
 
 // dependsOnNames is false for the statements that make names resolve otherwise:
-// several of them often come in a row, and only then a query.
-func dependsOnNames(query string) bool {
-	switch sqlinfo.Parse(query).Kind {
-	case sqlinfo.Session, sqlinfo.Tx:
+// several of them often come in a row, and only then a query. An origin that
+// cannot be asked inside a transaction is asked before it.
+func (c *conn) dependsOnNames(query string) bool {
+	switch info := sqlinfo.Parse(query); info.Kind {
+	case sqlinfo.Session:
 		return false
+	case sqlinfo.Tx:
+		return c.pgx == nil && info.TxOp == sqlinfo.TxBegin
 	}
 	return true
 }
@@ -326,8 +329,8 @@ func (c *conn) forgetPlans() {
 // none now.
 func (c *conn) renew(ctx context.Context) bool {
 	st := c.engine.schema.get(ctx)
-	if st == nil {
-		return false
+	if st == nil || st == c.schema {
+		return st != nil
 	}
 	first := c.schema == nil
 	c.schema = st

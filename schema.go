@@ -22,6 +22,8 @@ type schemaState struct {
 	// connection's with at no cost. Nil if the origin is not pgx itself.
 	params map[string]string
 	loaded time.Time
+	// system is the answer to systemQuery; empty if the server gives none.
+	system [][]*string
 }
 
 // schemaLoader loads the state when it is first needed, and again after DDL.
@@ -30,6 +32,7 @@ type schemaLoader struct {
 	current atomic.Pointer[schemaState]
 
 	mu      sync.Mutex
+	last    *schemaState  // the newest that had a snapshot
 	loading chan struct{} // closed when the load in progress ends; nil if none
 	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
 	retryAt time.Time     // after a failure, not before this
@@ -103,7 +106,10 @@ func (l *schemaLoader) drop() {
 func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
 	defer cancel()
-	st, err := l.engine.loadSchema(ctx)
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	st, err := l.engine.loadSchema(ctx, last)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,7 +127,11 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	default:
 		l.warned = false
 		l.current.Store(st)
-		if st.snapshot != nil && !l.watched {
+		if st.snapshot == nil {
+			break
+		}
+		l.last = st
+		if !l.watched {
 			l.watched = true
 			l.engine.tasks.Go(l.watch)
 		}
@@ -166,8 +176,11 @@ func (l *schemaLoader) compare(st *schemaState) {
 	}
 }
 
-// loadSchema reads catalog and session over a connection of its own.
-func (e *engine) loadSchema(ctx context.Context) (*schemaState, error) {
+// loadSchema reads catalog and session over a connection of its own. It returns
+// last, if not nil, where the schema turns out to be the same still: of a text that
+// is not understood everything may have changed, and connections lose what they
+// know with the state.
+func (e *engine) loadSchema(ctx context.Context, last *schemaState) (*schemaState, error) {
 	origin, err := e.origin.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -182,10 +195,18 @@ func (e *engine) loadSchema(ctx context.Context) (*schemaState, error) {
 			return e.withoutCatalog(ctx, st, err)
 		}
 	}
+	if last != nil {
+		if now, err := catalog.Fingerprint(ctx, q); err == nil && now == last.snapshot.Fingerprint() {
+			return last, nil
+		}
+	}
 	snapshot, err := catalog.Load(ctx, q)
 	if err == nil {
 		st.snapshot = snapshot
-		if st.base, err = readSession(ctx, q, e.sessionSalt(origin)); err != nil {
+		if system, err := q.Query(ctx, systemQuery); err == nil {
+			st.system = system
+		}
+		if st.base, err = readSession(ctx, q, st.system, e.sessionSalt(origin)); err != nil {
 			return nil, err
 		}
 		if pc := pgxConn(origin); pc != nil {

@@ -65,20 +65,19 @@ UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
 ) s ORDER BY o, k, v`
 
 // systemQuery tells two clusters with databases of one name apart. Some servers
-// do not let everybody ask.
+// do not let everybody ask, so it must not be asked in a user's transaction, which
+// the error would end.
 const systemQuery = `SELECT 'system', system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()`
 
-// readSession asks the server for the state of the session behind q. salt is
-// what the server does not know of and the answers depend on all the same.
-func readSession(ctx context.Context, q querier, salt string) (*session, error) {
+// readSession asks the server for the state of the session behind q. system is
+// the answer to systemQuery. salt is what the server does not know of and the
+// answers depend on all the same.
+func readSession(ctx context.Context, q querier, system [][]*string, salt string) (*session, error) {
 	rows, err := q.Query(ctx, sessionQuery)
 	if err != nil {
 		return nil, err
 	}
-	if more, err := q.Query(ctx, systemQuery); err == nil {
-		rows = append(rows, more...)
-	}
-	return parseSession(rows, salt)
+	return parseSession(append(rows, system...), salt)
 }
 
 func parseSession(rows [][]*string, salt string) (*session, error) {

@@ -42,6 +42,9 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
+	if c.pgx == nil {
+		c.plan(ctx, "BEGIN")
+	}
 	origin, err := originBegin(ctx, c.origin, opts)
 	if err != nil {
 		return nil, err
