@@ -82,7 +82,7 @@ func parseSQLBody(text string) *Body {
 		switch p.Kind {
 		case Unknown:
 			return nil
-		case Session, Tx:
+		case Tx:
 			b.Session = true
 		case Read:
 			if b.Refusal == "" && p.Refusal != ReasonUnknownFunction {
@@ -96,7 +96,7 @@ func parseSQLBody(text string) *Body {
 func bodyOf(i *Info) *Body {
 	return &Body{Reads: i.Reads, Writes: i.Writes, Funcs: i.Funcs, Attrs: i.Attrs,
 		Types: i.Types, DateCasts: i.DateCasts, Operators: i.Operators,
-		WritesAll: i.WritesAll, DDL: i.DDL}
+		WritesAll: i.WritesAll, DDL: i.DDL, Session: i.ChangesSession}
 }
 
 // parsePLBody reads a block of PL/pgSQL as one long text in which everything may
@@ -114,7 +114,8 @@ func parsePLBody(text string) *Body {
 	}
 	refusal, detail := s.info.Refusal, s.info.Detail
 	b := bodyOf(s.finish())
-	b.Refusal, b.Detail, b.Session = refusal, detail, s.changesSession
+	b.Refusal, b.Detail = refusal, detail
+	b.Session = b.Session || s.changesSession
 	return b
 }
 

@@ -1,5 +1,7 @@
 package sqlinfo
 
+import "strings"
+
 // Canonical appends to dst a text that means the same as sql, in which each run of
 // white space and comments between two tokens is one space and those before the
 // first and after the last token are gone. All else stays as it is, byte for byte:
@@ -7,12 +9,16 @@ package sqlinfo
 // string that continues over newlines. Two texts with the same canonical text are
 // the same statement, whatever hints their comments hold.
 //
-// A text that PostgreSQL could not lex is appended as it stands.
+// A text that PostgreSQL could not lex, or that holds a NUL byte, where the server
+// would see it end, is appended as it stands.
 func Canonical(dst []byte, sql string) []byte { return CanonicalOptions(dst, sql, Options{}) }
 
 // CanonicalOptions is Canonical for a session with other settings; the bounds in o
 // do not matter.
 func CanonicalOptions(dst []byte, sql string, o Options) []byte {
+	if strings.IndexByte(sql, 0) >= 0 {
+		return append(dst, sql...)
+	}
 	start := len(dst)
 	lx := Lexer{text: sql, BackslashEscapes: o.BackslashEscapes}
 	end := -1

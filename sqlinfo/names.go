@@ -27,7 +27,8 @@ func (s *scanner) named() {
 	if s.everything {
 		s.candidates(c)
 	}
-	if typed || isStringToken(s.next) || s.next.Kind == TokenParam {
+	if typed || (isStringToken(s.next) || s.next.Kind == TokenParam) &&
+		!(word == kwZone && isWord(before, kwTime)) && !(word == kwEscape && s.ended(before)) {
 		s.useType(c) // type 'value'
 	}
 	if call {
@@ -127,7 +128,11 @@ func (s *scanner) attr(name string, expression bool) {
 		s.refuse(ReasonSystemColumn, name)
 	}
 	if expression && !s.everything {
-		if r := unsafeBuiltin(name); r != "" {
+		r := unsafeBuiltin(name)
+		if name == oneArgumentIsClock {
+			r = ReasonTimeFunction
+		}
+		if r != "" {
 			s.refuse(r, name)
 		}
 	}

@@ -189,7 +189,7 @@ func (s *scanner) identifier() {
 			s.expressionWord(f)
 			s.named() // a call of like(...), left(...), or else an operator after a column named by a keyword
 			return
-		case isStringToken(s.next):
+		case isStringToken(s.next) || s.next.Kind == TokenParam:
 			s.useName(Name{Name: fold(s.tok(s.cur))}) // a type of such a name
 		}
 	}
