@@ -1,0 +1,9 @@
+package orm
+
+import (
+	"testing"
+
+	"github.com/mlcache/mlcache/integration/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
