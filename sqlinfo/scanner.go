@@ -166,9 +166,7 @@ func (s *scanner) push(f frame) {
 // stop ends the scan of the text: nothing more can be said of it.
 func (s *scanner) stop(r Reason) {
 	s.hardStop = true
-	s.info.Kind = Unknown
-	s.info.WritesAll, s.info.ChangesSession = true, true
-	s.info.Refusal, s.info.Detail = r, ""
+	*s.info = Info{Statements: 1, WritesAll: true, ChangesSession: true, Refusal: r}
 	s.cur = Token{Kind: TokenEOF, Start: len(s.text), End: len(s.text)}
 	s.next = s.cur
 	s.lx.failed = true
