@@ -1,6 +1,7 @@
 package mlcache
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -31,6 +32,23 @@ const (
 	Strict Consistency = "strict"
 )
 
+// OnRedisDown says what becomes of a write of which Redis cannot be told.
+type OnRedisDown string
+
+const (
+	// LateInvalidation lets the write through. Redis is told as soon as it
+	// answers; until then other processes may serve what they have for as long as
+	// Redis answers them.
+	LateInvalidation OnRedisDown = "late-invalidation"
+	// FailWrites refuses the write, with ErrRedisDown, before the database sees
+	// it; a transaction is rolled back at COMMIT. Every write then waits for
+	// Redis twice.
+	FailWrites OnRedisDown = "fail-writes"
+)
+
+// ErrRedisDown is returned for a write that FailWrites refused.
+var ErrRedisDown = errors.New("mlcache: the write was refused, because Redis cannot be told of it (mlcache_on_redis_down=fail-writes)")
+
 // Config holds everything that the mlcache_ keys of a DSN can say. The zero
 // value of a field means its default; a nil *Config means all defaults.
 type Config struct {
@@ -53,6 +71,9 @@ type Config struct {
 	Mode Mode
 	// Consistency defaults to Bounded.
 	Consistency Consistency
+	// OnRedisDown says what becomes of a write of which Redis cannot be told.
+	// Defaults to LateInvalidation.
+	OnRedisDown OnRedisDown
 	// MaxStaleness is the bound of Bounded. Defaults to 1s, at least 10ms.
 	MaxStaleness time.Duration
 
@@ -112,6 +133,7 @@ func (c *Config) withDefaults() *Config {
 	setDefault(&d.Namespace, defaultNamespace)
 	setDefault(&d.Mode, ModeAuto)
 	setDefault(&d.Consistency, Bounded)
+	setDefault(&d.OnRedisDown, LateInvalidation)
 	setDefault(&d.MaxStaleness, defaultMaxStaleness)
 	setDefault(&d.L1Size, defaultL1Size)
 	setDefault(&d.L1TTL, defaultL1TTL)
@@ -143,6 +165,11 @@ func (c *Config) validate() error {
 	case Bounded, Strict:
 	default:
 		return badValue("mlcache_consistency", string(c.Consistency), "want bounded or strict")
+	}
+	switch c.OnRedisDown {
+	case LateInvalidation, FailWrites:
+	default:
+		return badValue("mlcache_on_redis_down", string(c.OnRedisDown), "want late-invalidation or fail-writes")
 	}
 	switch c.RedisMode {
 	case redisSingle, redisCluster, redisSentinel:

@@ -39,6 +39,7 @@
 //	mlcache_namespace      mlcache    prefix of each Redis key; one per logical database
 //	mlcache_mode           auto       auto, optin (only with a hint) or off
 //	mlcache_consistency    bounded    bounded or strict
+//	mlcache_on_redis_down  late-invalidation  or fail-writes: refuse a write of which Redis cannot be told
 //	mlcache_max_staleness  1s         the bound of bounded
 //	mlcache_l1_size        64MiB      memory of L1; 0 turns it off
 //	mlcache_l1_ttl         30s        longest life in L1

@@ -20,6 +20,7 @@ var dsnKeys = map[string]func(c *Config, value string) error{
 	"mlcache_namespace":     func(c *Config, v string) error { c.Namespace = v; return nil },
 	"mlcache_mode":          func(c *Config, v string) error { c.Mode = Mode(v); return nil },
 	"mlcache_consistency":   func(c *Config, v string) error { c.Consistency = Consistency(v); return nil },
+	"mlcache_on_redis_down": func(c *Config, v string) error { c.OnRedisDown = OnRedisDown(v); return nil },
 	"mlcache_max_staleness": func(c *Config, v string) error { return setDuration(&c.MaxStaleness, "mlcache_max_staleness", v) },
 	"mlcache_l1_size":       setL1Size,
 	"mlcache_l1_ttl":        func(c *Config, v string) error { return setDuration(&c.L1TTL, "mlcache_l1_ttl", v) },

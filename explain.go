@@ -48,7 +48,7 @@ func (h *Handle) Explain(ctx context.Context, sql string) (Explanation, error) {
 		}
 		return x, nil
 	}
-	closure := st.snapshot.Resolve(info, catalog.Session{SearchPath: st.base.path, TempRelations: st.base.temp})
+	closure := st.snapshot.ResolveText(sql, info, st.base.catalogSession())
 	x := explain(info, closure)
 	if p := e.newPlan(sql, st, st.base); x.Cacheable && p.reason != "" {
 		x.Cacheable, x.Reason = false, p.reason

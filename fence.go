@@ -2,6 +2,7 @@ package mlcache
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
@@ -17,18 +18,19 @@ type fence struct {
 
 // fence puts up a fence around what p changes and what the transaction that is
 // open has changed so far. p may be nil.
-func (c *conn) fence(ctx context.Context, p *plan) *fence {
+//
+// The error is ErrRedisDown, if Redis cannot be told and the configuration wants
+// the write to be refused then; nothing is fenced in that case.
+func (c *conn) fence(ctx context.Context, p *plan) (*fence, error) {
 	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
 	n := len(c.tx.pending)
 	if p != nil {
 		all, ddl = all || p.writesAll, ddl || p.ddl
 		n += len(p.writes)
-		if p.info.TxOp == sqlinfo.TxCommitPrepared {
-			all = true // what was prepared is not known here
-		}
+		all = all || commitsPrepared(p.info)
 	}
 	if !all && n == 0 {
-		return nil
+		return nil, nil
 	}
 	scopes := make([]string, 0, n+2)
 	for s := range c.tx.pending {
@@ -45,14 +47,25 @@ func (c *conn) fence(ctx context.Context, p *plan) *fence {
 	if ddl {
 		scopes = append(scopes, scopeSchema)
 	}
+	failWrites := c.engine.cfg.OnRedisDown == FailWrites
 	f, err := c.engine.versions.Fence(ctx, scopes, invalidation.FenceOptions{
 		All:  all,
-		Wait: c.engine.cfg.Consistency == Strict,
+		Wait: failWrites || c.engine.cfg.Consistency == Strict,
 	})
 	if err != nil {
 		c.engine.stats.fenceErrors.Add(1)
+		if failWrites {
+			f.Release(ctx, invalidation.RolledBack)
+			return nil, ErrRedisDown
+		}
 	}
-	return &fence{conn: c, f: f}
+	return &fence{conn: c, f: f}, nil
+}
+
+// commitsPrepared: COMMIT PREPARED makes changes visible that another session
+// prepared, perhaps long ago and in another process. What they are is not known.
+func commitsPrepared(info *sqlinfo.Info) bool {
+	return info.TxOp == sqlinfo.TxCommitPrepared || slices.ContainsFunc(info.Parts, commitsPrepared)
 }
 
 // release ends the fence. In both modes it returns when Redis knows, or when

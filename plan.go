@@ -81,15 +81,10 @@ const (
 // names, is not known: it caches nothing, and a write drops everything.
 func blindPlan(text string, reason Reason) *plan {
 	info := sqlinfo.Parse(text)
-	p := &plan{info: info, reason: reason}
-	switch info.Kind {
-	case sqlinfo.Read, sqlinfo.Session, sqlinfo.Tx, sqlinfo.Other:
-		p.writesAll = info.WritesAll || len(info.Writes) > 0 || info.Refusal == sqlinfo.ReasonUnknownFunction
-	default:
-		p.writesAll = true
-	}
-	p.ddl = info.DDL
-	p.setSession(info, false)
+	closure := catalog.NoCatalog(info)
+	p := &plan{info: info, reason: reason, ddl: closure.DDL}
+	p.writesAll = closure.WritesAll || closure.DDL || len(closure.Writes) > 0 || info.Kind == sqlinfo.Unknown
+	p.setSession(info, closure.Session)
 	return p
 }
 
@@ -104,7 +99,7 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 
 	var closure catalog.Closure
 	if st.snapshot != nil {
-		closure = st.snapshot.Resolve(info, catalog.Session{SearchPath: s.path, TempRelations: s.temp})
+		closure = st.snapshot.ResolveText(text, info, s.catalogSession())
 	} else {
 		closure = catalog.NoCatalog(info)
 	}

@@ -52,7 +52,11 @@ func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, arg
 	if !p.isWrite() && !p.touchesSession && p.info.Kind != sqlinfo.Tx {
 		return src.rows(ctx, c.origin, args)
 	}
-	rec, err := c.record(ctx, src, args, c.beforeChange(ctx, p))
+	done, err := c.beforeChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := c.record(ctx, src, args, done)
 	if err != nil {
 		return nil, err
 	}

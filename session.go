@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mlcache/mlcache/catalog"
 )
 
 // session is what an answer depends on besides its statement, its arguments and
@@ -29,8 +31,9 @@ type session struct {
 	path []string
 	user string
 	// temp are the relations in the session's temporary schema, which hide others
-	// of the same name; not nil if there is such a schema.
-	temp []string
+	// of the same name; not nil if there is such a schema. tempPlain are those on
+	// which nothing hangs.
+	temp, tempPlain []string
 	// oldStrings: standard_conforming_strings is off, so a backslash escapes in a
 	// plain literal.
 	oldStrings bool
@@ -39,6 +42,11 @@ type session struct {
 	// bypass is why nothing may be answered from the cache in this session. Empty
 	// if it may.
 	bypass Reason
+}
+
+// catalogSession is what the catalog must know to resolve names.
+func (s *session) catalogSession() catalog.Session {
+	return catalog.Session{SearchPath: s.path, TempRelations: s.temp, TempPlain: s.tempPlain}
 }
 
 // sessionQuery reads a session's state. Every name is qualified, so that nothing
@@ -56,7 +64,6 @@ UNION ALL SELECT 1, 'user', current_user::pg_catalog.text
 UNION ALL SELECT 1, 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text
 UNION ALL SELECT 1, 'standby', pg_catalog.pg_is_in_recovery()::pg_catalog.text
 UNION ALL SELECT 1, 'encoding', pg_catalog.current_setting('server_encoding')
-UNION ALL SELECT 1, 'temp', relname::pg_catalog.text FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()
 UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
  WHERE context IN ('user', 'superuser')
  AND category NOT LIKE 'Reporting and Logging%' AND category NOT LIKE 'Statistics%'
@@ -77,7 +84,32 @@ func readSession(ctx context.Context, q querier, system [][]*string, salt string
 	if err != nil {
 		return nil, err
 	}
-	return parseSession(append(rows, system...), salt)
+	rows = append(rows, system...)
+	if hasTempSchema(rows) {
+		temp, err := q.Query(ctx, catalog.QueryTemporary)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range temp {
+			if len(row) != 2 || row[0] == nil || row[1] == nil {
+				return nil, errUnknownSession
+			}
+			key := "temp"
+			if *row[1] == "true" {
+				key = "plain temp"
+			}
+			rows = append(rows, []*string{&key, row[0]})
+		}
+	}
+	return parseSession(rows, salt)
+}
+
+// hasTempSchema reports whether the search path of a session's state names its
+// temporary schema. It does from the first temporary table on.
+func hasTempSchema(rows [][]*string) bool {
+	return slices.ContainsFunc(rows, func(row []*string) bool {
+		return len(row) == 2 && row[0] != nil && *row[0] == "path" && row[1] != nil && strings.Contains(*row[1], `"pg_temp_`)
+	})
 }
 
 func parseSession(rows [][]*string, salt string) (*session, error) {
@@ -119,6 +151,9 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 			s.oldStrings = value == "off"
 		case "temp":
 			s.temp = append(s.temp, value)
+		case "plain temp":
+			s.temp = append(s.temp, value)
+			s.tempPlain = append(s.tempPlain, value)
 		}
 		writePart(key)
 		writePart(value)
@@ -126,11 +161,11 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 	if s.path == nil || s.user == "" {
 		return nil, fmt.Errorf("mlcache: the session's state is incomplete")
 	}
-	if s.temp == nil && slices.ContainsFunc(s.path, func(schema string) bool { return strings.HasPrefix(schema, "pg_temp_") }) {
+	if s.temp == nil && hasTempSchema(rows) {
 		s.temp = []string{}
 	}
 	copy(s.id[:], h.Sum(nil))
-	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %t", s.user, s.path, s.temp, s.oldStrings, s.blind))
+	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t", s.user, s.path, s.temp, s.tempPlain, s.oldStrings, s.blind))
 	copy(s.names[:], names[:])
 	return s, nil
 }

@@ -69,8 +69,12 @@ var _ driver.Tx = (*tx)(nil)
 func (t *tx) Commit() error {
 	c := t.conn
 	c.takeBack()
-	fence := c.fence(context.Background(), nil)
-	err := t.origin.Commit()
+	fence, err := c.fence(context.Background(), nil)
+	if err != nil {
+		defer c.endTx()
+		return errors.Join(err, t.origin.Rollback())
+	}
+	err = t.origin.Commit()
 	fence.release(c.outcome(nil, true, err))
 	if c.tx.pendingDDL {
 		c.engine.schema.drop()
@@ -108,27 +112,33 @@ func (c *conn) touch(session, names bool) {
 // known what it changed. Outside a transaction that is a fence around the
 // statement; inside one the scopes are collected until COMMIT.
 func (c *conn) change(ctx context.Context, p *plan, run func() error) error {
-	done := c.beforeChange(ctx, p)
-	err := run()
+	done, err := c.beforeChange(ctx, p)
+	if err != nil {
+		return err
+	}
+	err = run()
 	done(err)
 	return err
 }
 
 // beforeChange does what must precede the statement; the function it returns
 // must be called with the statement's outcome once the origin has finished it.
-func (c *conn) beforeChange(ctx context.Context, p *plan) (done func(error)) {
+// After an error, ErrRedisDown, the statement must not be run.
+func (c *conn) beforeChange(ctx context.Context, p *plan) (done func(error), err error) {
 	wasTx := c.inTx()
 	if wasTx {
 		c.collect(p)
 	}
 	var f *fence
 	if !wasTx || p.mayCommit() {
-		f = c.fence(ctx, p)
+		if f, err = c.fence(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	return func(err error) {
 		f.release(c.outcome(p, wasTx, err))
 		c.afterChange(p, wasTx, err)
-	}
+	}, nil
 }
 
 func (c *conn) afterChange(p *plan, wasTx bool, err error) {
