@@ -125,6 +125,24 @@ func TestDemoOnServersOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestDemoWithoutRedis is what happens where no Redis can be had.
+func TestDemoWithoutRedis(t *testing.T) {
+	check := quietPlace(t)
+	var out strings.Builder
+	err := demo.Run(t.Context(), demo.Options{
+		Products: 1000, Orders: 1000, Duration: time.Second, WriteEvery: 100 * time.Millisecond, Rounds: 2, Bound: time.Second,
+		Redis: servers.Options{Sources: []servers.Source{servers.InProcess}},
+		Out:   &out, Command: []string{os.Args[0], applicationCommand},
+	})
+	if err != nil || !strings.Contains(out.String(), "in this process") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if reads(t, out.String(), "L2, Redis") == 0 {
+		t.Error("nothing was answered by the imitation")
+	}
+	check()
+}
+
 // TestDemoLeavesGivenServersAsTheyWere gives it a database and a Redis that hold
 // something already.
 func TestDemoLeavesGivenServersAsTheyWere(t *testing.T) {

@@ -21,9 +21,11 @@ type Shop struct {
 	Products, Orders int
 }
 
-// Categories and Customers follow from the size.
+// Categories is how many there are, numbered from 0.
 func (s Shop) Categories() int { return max(1, s.Products/500) }
-func (s Shop) Customers() int  { return max(1, s.Orders/15) }
+
+// Customers is how many there are, numbered from 1.
+func (s Shop) Customers() int { return max(1, s.Orders/15) }
 
 // Rows is how many rows Create reports to its progress function in all.
 func (s Shop) Rows() int { return s.Products + s.Orders }
