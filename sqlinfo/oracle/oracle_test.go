@@ -125,3 +125,29 @@ func envInt(name string, value int) int {
 	}
 	return value
 }
+
+// FuzzOracle compares whatever the fuzzer comes up with, if the parser takes it.
+func FuzzOracle(f *testing.F) {
+	all, _ := corpus(f)
+	for i, p := range all {
+		if i < 400 {
+			f.Add(p.sql)
+		}
+	}
+	f.Fuzz(func(t *testing.T, sql string) {
+		if len(sql) > maxText || nesting(sql) > maxNesting {
+			t.Skip("the parser might overrun its stack")
+		}
+		if err := compareLexers(sql); err != nil {
+			t.Fatalf("%v\n%q", err, sql)
+		}
+		tree, err := pgquery.Parse(sql)
+		if err != nil {
+			sqlinfo.Parse(sql)
+			return
+		}
+		if err := compare(sql, tree); err != nil {
+			t.Fatalf("%v\n%s", err, sql)
+		}
+	})
+}
