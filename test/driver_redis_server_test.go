@@ -18,7 +18,11 @@ func runRedis(t testing.TB) *redisServer {
 	return &redisServer{miniredis.RunT(t)}
 }
 
-func (s *redisServer) url() string { return "redis://" + s.Addr() }
+// patient are time-outs with which a busy machine is not taken for a Redis that is
+// away.
+const patient = "?dial_timeout=10s&read_timeout=10s&write_timeout=10s&pool_timeout=10s"
+
+func (s *redisServer) url() string { return "redis://" + s.Addr() + patient }
 
 // redisDoor is another address of a Redis: pools that use different doors share
 // nothing within the process, as if they were in two. It can be shut and can make
