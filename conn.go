@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -274,6 +275,11 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 // plan finds or makes the plan of a text, for the way in which this session
 // resolves names.
 func (c *conn) plan(ctx context.Context, query string) *plan {
+	return c.planFor(ctx, query, nil)
+}
+
+// planFor is plan for a query whose caller names tables (WithTables).
+func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan {
 	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
 		if !c.renew(ctx) {
 			return blindPlan(query, ReasonNoCatalog)
@@ -284,15 +290,19 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 			return blindPlan(query, ReasonUnknownSession)
 		}
 	}
-	if p := c.plans[query]; p != nil {
+	text := query
+	if len(tables) > 0 {
+		text += "\x00" + strings.Join(tables, "\x00") // no statement has a NUL
+	}
+	if p := c.plans[text]; p != nil {
 		return p
 	}
-	key := planKey{text: query, schema: c.schema}
+	key := planKey{text: text, schema: c.schema}
 	if c.names != nil {
 		key.names = c.names.names
 	}
-	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, c.schema, c.names) })
-	c.keepPlan(query, p)
+	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, tables, c.schema, c.names) })
+	c.keepPlan(text, p)
 	return p
 }
 

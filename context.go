@@ -2,6 +2,7 @@ package mlcache
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,7 @@ type options struct {
 	bypass  bool
 	refresh bool
 	ttl     time.Duration
+	tables  []string
 }
 
 type optionsKey struct{}
@@ -44,4 +46,13 @@ func WithRefresh(ctx context.Context) context.Context {
 // limits. Zero or less means no limit of its own.
 func WithTTL(ctx context.Context, d time.Duration) context.Context {
 	return withOptions(ctx, func(o *options) { o.ttl = max(d, 0) })
+}
+
+// WithTables says that the answers to queries under the context depend on these
+// tables too, besides those that mlcache finds. It vouches for functions,
+// operators and casts that mlcache cannot see into: a query that is refused only
+// because of one is cached, until one of the tables is written. A table is written
+// as in SQL; a view stands for the tables behind it. No name means nothing.
+func WithTables(ctx context.Context, names ...string) context.Context {
+	return withOptions(ctx, func(o *options) { o.tables = slices.Concat(o.tables, names) })
 }

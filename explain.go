@@ -50,7 +50,7 @@ func (h *Handle) Explain(ctx context.Context, sql string) (Explanation, error) {
 	}
 	closure := st.snapshot.ResolveText(sql, info, st.base.catalogSession())
 	x := explain(info, closure)
-	if p := e.newPlan(sql, st, st.base); x.Cacheable && p.reason != "" {
+	if p := e.newPlan(sql, nil, st, st.base); x.Cacheable && p.reason != "" {
 		x.Cacheable, x.Reason = false, p.reason
 	}
 	return x, nil

@@ -89,8 +89,8 @@ func blindPlan(text string, reason Reason) *plan {
 }
 
 // newPlan makes the plan of a text. s is nil while it is not known how the
-// session resolves names.
-func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
+// session resolves names. tables are those that the caller names beside the text.
+func (e *engine) newPlan(text string, tables []string, st *schemaState, s *session) *plan {
 	if s == nil || s.blind {
 		return blindPlan(text, ReasonUnknownSession)
 	}
@@ -111,6 +111,9 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 	}
 	if info.Kind == sqlinfo.Unknown {
 		p.writesAll = true
+	}
+	if len(tables) > 0 && vouchedFor(p.reason) && !p.isWrite() {
+		p.reason = ""
 	}
 	p.setSession(info, closure.Session)
 	p.settings = closure.Settings
@@ -134,6 +137,9 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 		// then found no more.
 		io.WriteString(h, "\x00"+st.snapshot.Fingerprint())
 	}
+	for _, table := range tables {
+		io.WriteString(h, "\x00"+table)
+	}
 	h.Sum(p.digest[:0])
 	p.cells = append(p.cells, e.versions.Epoch())
 	if st.snapshot == nil {
@@ -142,7 +148,25 @@ func (e *engine) newPlan(text string, st *schemaState, s *session) *plan {
 	for _, d := range closure.Reads {
 		p.cells = append(p.cells, e.versions.Cell(d.Scope))
 	}
+	for _, table := range tables {
+		for _, scope := range e.tableScopes(st, table) {
+			if cell := e.versions.Cell(scope); !slices.Contains(p.cells, cell) {
+				p.cells = append(p.cells, cell)
+			}
+		}
+	}
 	return p
+}
+
+// vouchedFor says whether a refusal is of the kind that a caller overrules who
+// names the tables behind the statement: mlcache cannot see into a function.
+func vouchedFor(r Reason) bool {
+	switch r {
+	case sqlinfo.ReasonUnknownFunction, catalog.ReasonVolatileFunction, catalog.ReasonDynamicFunction,
+		catalog.ReasonUserOperator, catalog.ReasonUserCast:
+		return true
+	}
+	return false
 }
 
 // setSession says what the statement does to the session. functionEffect is

@@ -29,7 +29,7 @@ const flagShort = 1
 // query answers from the cache where it can, and else from the origin.
 func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
 	opts := optionsOf(ctx)
-	p := c.plan(ctx, src.query)
+	p := c.planFor(ctx, src.query, opts.tables)
 	reason := p.reason
 	switch {
 	case reason != "":
@@ -80,7 +80,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		if err := c.readBack(ctx); err != nil {
 			return c.pass(ctx, p, ReasonUnknownSession, src, args)
 		}
-		if p = c.plan(ctx, src.query); p.reason != "" || c.session == nil {
+		if p = c.planFor(ctx, src.query, opts.tables); p.reason != "" || c.session == nil {
 			return c.pass(ctx, p, p.reason, src, args)
 		}
 	}
