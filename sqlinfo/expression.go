@@ -31,7 +31,7 @@ func (s *scanner) param() {
 func (s *scanner) literal() {
 	t := s.tok(s.cur)
 	if s.punct(s.prev, ')') && s.closedCallee > 0 {
-		s.useName(s.funcs.list[s.closedCallee-1]) // type(modifier) 'value'
+		s.useType(s.funcs.list[s.closedCallee-1]) // type(modifier) 'value'
 	}
 	v, ok := stringValue(s.cur.Kind, t)
 	if !ok || SpecialDate(v) {
@@ -137,7 +137,7 @@ func (s *scanner) typeName(operand *Name) {
 	if zoned {
 		c.parts[0] += "tz"
 	}
-	s.useType(c)
+	s.useType(c.name())
 	if operand != nil && isDateType(c.last()) {
 		s.add(&s.dates, *operand)
 	}
@@ -187,9 +187,7 @@ func (s *scanner) zone() bool {
 
 // useType notes a type's name and refuses those whose input depends on more than
 // their text.
-func (s *scanner) useType(c *chain) { s.useName(c.name()) }
-
-func (s *scanner) useName(n Name) {
+func (s *scanner) useType(n Name) {
 	s.add(&s.types, n)
 	if s.everything {
 		return
@@ -209,6 +207,26 @@ func isDateType(name string) bool {
 	case "date", "time", "timestamp", "timetz", "timestamptz", "daterange", "tsrange", "tstzrange",
 		"datemultirange", "tsmultirange", "tstzmultirange", "_date", "_time", "_timestamp", "_timestamptz":
 		return true
+	}
+	return false
+}
+
+// ended reports whether the token t surely ends an expression, so that a word
+// between it and a parenthesis is an operator, not a function. A keyword that may be
+// a column may also be a part of some clause that an expression follows.
+func (s *scanner) ended(t Token) bool {
+	switch t.Kind {
+	case TokenQuotedIdent, TokenUnicodeIdent, TokenString, TokenEscapeString, TokenUnicodeString,
+		TokenDollarString, TokenBitString, TokenHexString, TokenInteger, TokenFloat, TokenParam:
+		return true
+	case TokenIdent:
+		switch t.Keyword.word() {
+		case kwNull, kwTrue, kwFalse, kwEnd:
+			return true
+		}
+		return t.Keyword == kwNone
+	case TokenPunct:
+		return s.text[t.Start] == ']' || s.text[t.Start] == ')' && !s.closedOn
 	}
 	return false
 }

@@ -29,7 +29,10 @@ func (s *scanner) named() {
 	}
 	if typed || (isStringToken(s.next) || s.next.Kind == TokenParam) &&
 		!(word == kwZone && isWord(before, kwTime)) && !(word == kwEscape && s.ended(before)) {
-		s.useType(c) // type 'value'
+		s.useType(c.name()) // name type, or type 'value'
+		if typed && isDateType(c.last()) {
+			s.add(&s.dates, Name{}) // json_to_record(...) AS x(d date)
+		}
 	}
 	if call {
 		alias := f.state == stAfter && !s.everything && (isNameToken(before) || s.punct(before, ')'))
