@@ -1,0 +1,10 @@
+//go:build go1.27
+
+package integration
+
+import (
+	"database/sql/driver"
+	"reflect"
+)
+
+var optionalSince127 = []reflect.Type{reflect.TypeFor[driver.RowsColumnScanner]()}
