@@ -33,6 +33,9 @@ type Plan struct {
 	// favour one side by chance for as long as it lasts, such as the processor
 	// that a server's process has come to.
 	Between func()
+	// Warm is how many operations each side does after Between that are not
+	// measured. A slice's worth is the least.
+	Warm int
 }
 
 // Quiet is the quantile of slices that were probably not disturbed, on a machine
@@ -97,7 +100,7 @@ func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, cost
 		if plan.Between != nil {
 			plan.Between()
 			for i, way := range ways {
-				if _, err := timed(way, counts[i]); err != nil {
+				if _, err := timed(way, max(counts[i], plan.Warm)); err != nil {
 					return nil, nil, err
 				}
 			}

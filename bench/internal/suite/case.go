@@ -111,6 +111,9 @@ type contest struct {
 	close func()
 	// pools are the databases that get new connections before each round.
 	pools []*sql.DB
+	// warm is how many operations a new connection needs until it works as it
+	// will go on to.
+	warm int
 }
 
 // reconnect closes all idle connections: none are in use between rounds.
@@ -139,7 +142,7 @@ func versus(unit Unit, slice float64, setUp func(context.Context, *Env) (*contes
 			plan.Quantile = 0.5 // a mix has hits and misses, quiet or not
 		}
 		if c.pools != nil {
-			plan.Between = c.reconnect
+			plan.Between, plan.Warm = c.reconnect, c.warm
 		}
 		r, err := duel.Fight(ctx, c.subject, c.reference, plan)
 		if err != nil {
