@@ -45,9 +45,8 @@ func containerRedis(ctx context.Context, o Options) (*Server, error) {
 	return c.server(ctx, o, u, pingRedis)
 }
 
-// container is a container whose docker command is a child of this process: when
-// this process dies the command passes the signal on, and --rm removes what is
-// left.
+// container is a container whose docker command is a child of this process, so
+// that it is noticed when it ends by itself.
 type container struct {
 	name, image string
 	port        int
@@ -76,7 +75,7 @@ func startContainer(ctx context.Context, o Options, image, port string, env, arg
 	cmd.Env = append(os.Environ(), env...)
 	owner := f.owner
 	f.owner = nil // the docker command needs the rights of whoever runs this process
-	if c.process, err = startProcess(cmd, f); err != nil {
+	if c.process, err = startProcess(cmd, f, c.name); err != nil {
 		f.owner = owner
 		return nil, errors.Join(err, f.remove())
 	}

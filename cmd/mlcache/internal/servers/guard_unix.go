@@ -17,22 +17,26 @@ type guard struct {
 	pipe io.WriteCloser
 }
 
-// guardScript gets a process id and a folder. SIGQUIT has PostgreSQL and Redis
-// end at once; a server that does not is killed after two seconds.
+// guardScript gets a process id, a folder and, if the process is the docker
+// command, the name of its container: the command may die, and the container not
+// hear of it. SIGQUIT has PostgreSQL and Redis end at once; a process that does not
+// is killed after two seconds.
 const guardScript = `
 trap '' HUP INT TERM
 read -r word && exit 0
 kill -QUIT "$1" 2>/dev/null
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	kill -0 "$1" 2>/dev/null || break
+	[ -z "$3" ] || kill -KILL "$1" 2>/dev/null
 	sleep 0.1
 done
 kill -KILL "-$1" 2>/dev/null
+[ -z "$3" ] || docker rm --force --volumes "$3" >/dev/null 2>&1
 rm -rf -- "$2"
 `
 
-func startGuard(pid int, folder string) (*guard, error) {
-	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", strconv.Itoa(pid), folder)
+func startGuard(pid int, folder, container string) (*guard, error) {
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", strconv.Itoa(pid), folder, container)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := cmd.StdinPipe()

@@ -76,7 +76,7 @@ func runPostgres(ctx context.Context, o Options, bin string, port int) (*Server,
 		"unix_socket_directories=", // the folder's path may be longer than a socket's name can be
 		"logging_collector=off",
 	)...)...)
-	p, err := startProcess(cmd, f)
+	p, err := startProcess(cmd, f, "")
 	if err != nil {
 		return nil, errors.Join(err, f.remove())
 	}

@@ -26,8 +26,9 @@ type process struct {
 
 // startProcess runs cmd with its output in the folder's log, and with serverEnv
 // unless cmd brings an environment. The child dies with this process: the kernel
-// tells it on Linux, a guard elsewhere.
-func startProcess(cmd *exec.Cmd, f *folder) (*process, error) {
+// tells it on Linux, a guard elsewhere. container is the name of the container
+// that cmd runs, or empty.
+func startProcess(cmd *exec.Cmd, f *folder, container string) (*process, error) {
 	log, err := os.Create(f.log())
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func startProcess(cmd *exec.Cmd, f *folder) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	if p.guard, err = startGuard(cmd.Process.Pid, f.path); err != nil {
+	if p.guard, err = startGuard(cmd.Process.Pid, f.path, container); err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil

@@ -25,6 +25,6 @@ func installing(f func() error) error { return f() }
 // guard does nothing on Windows, where no shell can be counted on.
 type guard struct{}
 
-func startGuard(int, string) (*guard, error) { return nil, nil }
+func startGuard(int, string, string) (*guard, error) { return nil, nil }
 
 func (*guard) release() {}

@@ -67,7 +67,7 @@ func runRedis(ctx context.Context, o Options, path string, port int) (*Server, e
 		`save ""`, "appendonly no", "daemonize no",
 		"maxmemory 512mb", "maxmemory-policy allkeys-lru", "",
 	}, "\n"))
-	p, err := startProcess(cmd, f)
+	p, err := startProcess(cmd, f, "")
 	if err != nil {
 		return nil, errors.Join(err, f.remove())
 	}

@@ -116,8 +116,9 @@ var errAbsent = errors.New("not here")
 type starter func(context.Context, Options) (*Server, error)
 
 // first returns the server of the first source that works. A source that is
-// there but fails is reported to Log and remembered for the error.
+// there but fails is reported to Log, or without one in the error.
 func first(ctx context.Context, o Options, product, install string, by map[Source]starter) (*Server, error) {
+	silent := o.Log == nil
 	o = o.withDefaults()
 	var failures []string
 	for _, source := range o.Sources {
@@ -145,7 +146,7 @@ func first(ctx context.Context, o Options, product, install string, by map[Sourc
 		failures = append(failures, fmt.Sprintf("%s: %v", source, err))
 	}
 	sentence := fmt.Sprintf("mlcache: no %s could be started: %s", product, install)
-	if len(failures) > 0 {
+	if silent && len(failures) > 0 {
 		sentence += " (tried " + strings.Join(failures, "; ") + ")"
 	}
 	return nil, errors.New(sentence)
