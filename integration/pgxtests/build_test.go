@@ -11,14 +11,25 @@ import (
 	"testing"
 )
 
-// opener is the file that is put beside the copied tests: it opens every DB over
-// mlcache.
-//
-//go:embed opener.go.txt
-var opener []byte
+// opener and repeats are files that are put beside the copied tests: one opens
+// every DB over mlcache, the other tells how often to run what is run in every
+// exec mode.
+var (
+	//go:embed opener.go.txt
+	opener string
+	//go:embed repeats.go.txt
+	repeats string
+)
 
-// rewrites are all that changes in pgx's tests: how a DB is opened, and the type
-// by which the connection behind a *sql.Conn is asked for its *pgx.Conn.
+// repeated makes a test that runs in every exec mode run several times on the
+// same DB, so that the later rounds can be answered from the cache. It changes
+// both copies.
+var repeated = struct{ from, to string }{
+	"\t\t\t\tf(t, db)\n", "\t\t\t\tfor range repeats() { f(t, db) }\n",
+}
+
+// rewrites are all else that changes in pgx's tests: how a DB is opened, and the
+// type by which the connection behind a *sql.Conn is asked for its *pgx.Conn.
 var rewrites = []struct{ from, to string }{
 	{"sql.Open(", "openNamed("},
 	{"stdlib.OpenDB(", "openCachedDB("},
@@ -26,8 +37,8 @@ var rewrites = []struct{ from, to string }{
 	{"driverConn.(*stdlib.Conn)", "driverConn.(pgxConn)"},
 }
 
-// build copies pgx's tests into a module of their own and compiles them as they
-// are, and again with every DB opened over mlcache.
+// build copies pgx's tests into a module of their own and compiles them to run
+// over pgx, and again with every DB opened over mlcache.
 func build(t *testing.T) (plain, cached string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,8 +65,8 @@ func build(t *testing.T) (plain, cached string) {
 			continue
 		}
 		copied++
-		write(t, filepath.Join(dir, "plain", filepath.Base(f)), string(text))
-		rewritten := string(text)
+		rewritten := strings.ReplaceAll(string(text), repeated.from, repeated.to)
+		write(t, filepath.Join(dir, "plain", filepath.Base(f)), rewritten)
 		for _, r := range rewrites {
 			rewritten = strings.ReplaceAll(rewritten, r.from, r.to)
 		}
@@ -67,7 +78,10 @@ func build(t *testing.T) (plain, cached string) {
 	if copied == 0 {
 		t.Fatalf("no tests in %s/stdlib", from)
 	}
-	write(t, filepath.Join(dir, "cached", "opener_test.go"), string(opener))
+	for _, name := range []string{"plain", "cached"} {
+		write(t, filepath.Join(dir, name, "repeats_test.go"), repeats)
+	}
+	write(t, filepath.Join(dir, "cached", "opener_test.go"), opener)
 	return compile(t, dir, "plain"), compile(t, dir, "cached")
 }
 

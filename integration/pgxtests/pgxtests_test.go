@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,49 +17,81 @@ import (
 	"github.com/mlcache/mlcache/integration/harness"
 )
 
-// exceptions are the tests that may fail over mlcache, each with the reason. One
-// that passes after all is an error, so that the list stays short.
-var exceptions = map[string]string{}
+// exceptions are the tests that fail over mlcache and may, each with the reason.
+// One that passes after all is an error, so that the list stays short.
+var exceptions = map[string]string{
+	"TestOptionBeforeAfterConnect": "counts every connection that is made, and the cache makes one of its own to read the catalog, by the same hooks",
+	"TestCheckIdleConn": "counts the pool's connections after the server has ended them all: a dead connection is replaced " +
+		"behind the one that database/sql holds, which stays in the pool",
+}
 
-// Whatever passes over pgx passes over mlcache: with a cache that is empty, and
-// in another process with what the first has left in Redis.
+// rounds are the ways in which all tests are run over mlcache.
+var rounds = []struct {
+	name    string
+	repeats int
+}{
+	{"empty cache", 1},
+	{"what another process left in Redis", 1},
+	{"each test twice on the same DB", 2},
+}
+
+// Whatever passes over pgx passes over mlcache.
 func TestPgxsOwnTestsPass(t *testing.T) {
 	t.Parallel()
 	plain, cached := build(t)
-	dsn := harness.NewDatabase(t,
+	database := "PGX_TEST_DATABASE=" + harness.NewDatabase(t,
 		"CREATE EXTENSION hstore", "CREATE EXTENSION ltree", "CREATE DOMAIN uint64 AS numeric(20,0)")
-	overlay := []string{"MLCACHE_REDIS=" + harness.RedisURL(), "MLCACHE_NAMESPACE=" + harness.NewNamespace(t)}
-
-	want := run(t, plain, "PGX_TEST_DATABASE="+dsn)
-	passed := want.named("PASS")
-	if len(passed) == 0 {
-		t.Fatalf("nothing passes over pgx\n%s", want.output)
-	}
-	for _, name := range want.named("FAIL") {
-		t.Logf("fails over pgx too: %s", name)
-	}
-	for _, round := range []string{"empty cache", "warm cache"} {
-		got := run(t, cached, append(overlay, "PGX_TEST_DATABASE="+dsn)...)
-		good, failed := 0, []string(nil)
-		for _, name := range passed {
-			why, excepted := exception(name)
-			switch verdict := got.verdicts[name]; {
-			case verdict == "PASS":
-				good++
-			case excepted:
-				t.Logf("%s: %s: %s: %s", round, name, verdict, why)
-			default:
-				failed = append(failed, name)
-				t.Errorf("%s: %s passes over pgx, and over mlcache: %q", round, name, verdict)
+	env := []string{database, "MLCACHE_REDIS=" + harness.RedisURL(), "MLCACHE_NAMESPACE=" + harness.NewNamespace(t)}
+	references := make(map[int]outcome)
+	for _, round := range rounds {
+		count := "REPEATS=" + strconv.Itoa(round.repeats)
+		want, ok := references[round.repeats]
+		if !ok {
+			want = run(t, plain, "", count, database)
+			references[round.repeats] = want
+			for _, name := range want.named("FAIL") {
+				t.Logf("fails over pgx too, run %d times: %s", round.repeats, name)
 			}
 		}
-		t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache; %s", round, good, len(passed), got.counts)
-		if len(failed) > 0 {
-			t.Logf("output of the failed tests:\n%s", got.about(failed))
+		compare(t, round.name, want, run(t, cached, "", append(env, count)...), func(name string) bool {
+			// A test with a deadline can fail on a busy machine, over pgx as well.
+			return run(t, cached, name, append(env, count)...).verdicts[name] == "PASS"
+		})
+	}
+}
+
+// compare says which tests passed in want and not in got, nor in a second try.
+func compare(t *testing.T, round string, want, got outcome, again func(name string) bool) {
+	t.Helper()
+	passed := want.named("PASS")
+	if len(passed) < 100 {
+		t.Fatalf("%s: only %d tests pass over pgx\n%s", round, len(passed), want.output)
+	}
+	good, failed := 0, []string(nil)
+	for _, name := range passed {
+		why, excepted := exception(name)
+		switch verdict := got.verdicts[name]; {
+		case verdict == "PASS" && excepted:
+			t.Errorf("%s: %s passes, and stands in the list of exceptions", round, name)
+		case verdict == "PASS":
+			good++
+		case excepted:
+			t.Logf("%s: exception: %s %s", round, name, why)
+		case again(name):
+			t.Logf("%s: %s passes in a second try", round, name)
+			good++
+		default:
+			failed = append(failed, name)
+			t.Errorf("%s: %s passes over pgx, and over mlcache: %q", round, name, verdict)
 		}
-		if !regexp.MustCompile(`[1-9]\d* L[12] hits`).MatchString(got.counts) {
-			t.Errorf("%s: no test was answered from the cache: %q", round, got.counts)
-		}
+	}
+	t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache, %d exceptions, in %v; %s",
+		round, good, len(passed), len(exceptions), got.took.Round(time.Millisecond), got.counts)
+	if len(failed) > 0 {
+		t.Logf("output of the failed tests:\n%s", got.about(failed))
+	}
+	if !regexp.MustCompile(`[1-9]\d* L[12] hits`).MatchString(got.counts) {
+		t.Errorf("%s: no test was answered from the cache: %q", round, got.counts)
 	}
 }
 
@@ -75,21 +108,28 @@ type outcome struct {
 	output   string
 	verdicts map[string]string // PASS, FAIL or SKIP by the name of the test
 	counts   string            // what the cache did
+	took     time.Duration
 }
 
 var verdictLine = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): (\S+)`)
 
-func run(t *testing.T, binary string, env ...string) outcome {
+// run runs pgx's tests, or only the one that is named.
+func run(t *testing.T, binary, only string, env ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.timeout=4m")
+	args := []string{"-test.v", "-test.timeout=4m"}
+	if only != "" {
+		args = append(args, "-test.run=^"+strings.ReplaceAll(regexp.QuoteMeta(only), "/", "$/^")+"$")
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = filepath.Dir(binary)
 	cmd.Env = append(os.Environ(), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	start := time.Now()
 	err := cmd.Run()
-	o := outcome{output: out.String(), verdicts: make(map[string]string)}
+	o := outcome{output: out.String(), verdicts: make(map[string]string), took: time.Since(start)}
 	for _, m := range verdictLine.FindAllStringSubmatch(o.output, -1) {
 		o.verdicts[m[2]] = m[1]
 	}
