@@ -163,12 +163,21 @@ func newBreaker(c *Config) *breaker {
 // errBreakerOpen is what a command gets while the breaker is open.
 var errBreakerOpen = errors.New("mlcache: Redis is away")
 
-func (b *breaker) allow() (done func(error), err error) {
+// allowedKey marks the context of a command that was let through. go-redis greets
+// a new connection with commands under the same context, inside the command that
+// needs it; while one command may try, they must not count as a second one, or a
+// breaker whose connections are all gone would never close again.
+type allowedKey struct{}
+
+func (b *breaker) allow(ctx context.Context) (allowed context.Context, done func(error), err error) {
+	if ctx.Value(allowedKey{}) != nil {
+		return ctx, func(error) {}, nil
+	}
 	done, err = b.cb.Allow()
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", errBreakerOpen, err)
+		return nil, nil, fmt.Errorf("%w (%w)", errBreakerOpen, err)
 	}
-	return done, nil
+	return context.WithValue(ctx, allowedKey{}, true), done, nil
 }
 
 // DialHook leaves dialling alone: a command that cannot get a connection fails
@@ -177,7 +186,7 @@ func (b *breaker) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (b *breaker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		done, err := b.allow()
+		ctx, done, err := b.allow(ctx)
 		if err != nil {
 			cmd.SetErr(err)
 			return err
@@ -190,7 +199,7 @@ func (b *breaker) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (b *breaker) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		done, err := b.allow()
+		ctx, done, err := b.allow(ctx)
 		if err != nil {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
