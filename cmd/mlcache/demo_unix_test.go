@@ -179,9 +179,9 @@ func TestDemoLeavesGivenServersAsTheyWere(t *testing.T) {
 	state := func() string {
 		t.Helper()
 		var relations, answer string
-		err := conn.QueryRow(ctx, `SELECT string_agg(n.nspname || '.' || c.relname, ' ' ORDER BY 1),
+		err := conn.QueryRow(ctx, `SELECT string_agg(n.nspname || '.' || c.relname, ' ' ORDER BY n.nspname, c.relname),
 			(SELECT string_agg(answer::text, ' ') FROM public.products)
-			FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname NOT LIKE 'pg\_%'`).Scan(&relations, &answer)
+			FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`).Scan(&relations, &answer)
 		if err != nil {
 			t.Fatal(err)
 		}
