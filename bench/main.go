@@ -66,7 +66,7 @@ const procs = 2
 
 func (o *options) run(ctx context.Context) (err error) {
 	runtime.GOMAXPROCS(procs)
-	plan := duel.Plan{Slice: time.Millisecond, Total: 12 * time.Second, Rounds: 20}
+	plan := duel.Plan{Slice: time.Millisecond, Total: 12 * time.Second, Rounds: 30}
 	if o.short {
 		plan = duel.Plan{Slice: time.Millisecond, Total: 800 * time.Millisecond, Rounds: 5}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -61,10 +62,13 @@ func (f *File) Add(r Result) {
 	f.Cases = append(f.Cases, e)
 }
 
-// WriteJSON writes the file to path.
+// WriteJSON writes the file to path, whose folder it makes if need be.
 func (f *File) WriteJSON(path string) error {
 	b, err := json.MarshalIndent(f, "", "\t")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(path, append(b, '\n'), 0o644)

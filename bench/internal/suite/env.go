@@ -119,15 +119,39 @@ func (e *Env) openDirect() (*sql.DB, error) {
 
 // cached opens the database through mlcache, in a namespace of its own. settings
 // are more keys of the DSN, as "key=value"; "redis" stands for the Redis of the
-// benchmark.
-func (e *Env) cached(settings ...string) (*cachedDB, error) {
+// benchmark. The database is ready to cache.
+func (e *Env) cached(ctx context.Context, settings ...string) (*cachedDB, error) {
 	dsn, namespace := e.dsn(settings...)
 	db, err := sql.Open(mlcache.DriverName, dsn)
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxIdleConns(idleConns)
-	return watch(db, namespace)
+	cached, err := watch(db, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := cached.ready(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return cached, nil
+}
+
+// ready asks until an answer could be cached: a driver may pass queries through
+// until it knows the schema.
+func (db *cachedDB) ready(ctx context.Context) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for db.handle.Stats().Misses == 0 {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nothing is cached: %+v", db.handle.Stats())
+		}
+		if err := queryOne(ctx, db.DB)(1); err != nil {
+			return err
+		}
+	}
+	db.markWarm()
+	return nil
 }
 
 func (e *Env) dsn(settings ...string) (dsn, namespace string) {

@@ -57,7 +57,7 @@ type hit struct {
 
 // open returns a database that has the answer in L1.
 func (h hit) open(ctx context.Context, env *Env) (*cachedDB, error) {
-	db, err := env.cached("redis")
+	db, err := env.cached(ctx, "redis")
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,7 @@ func (h hit) open(ctx context.Context, env *Env) (*cachedDB, error) {
 			return nil, err
 		}
 	}
+	db.markWarm()
 	return db, nil
 }
 

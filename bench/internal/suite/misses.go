@@ -28,7 +28,7 @@ func missCases() []Case {
 				}
 				reference = both(reference, get)
 			}
-			db, err := env.cached(settings...)
+			db, err := env.cached(ctx, settings...)
 			if err != nil {
 				return nil, err
 			}

@@ -35,7 +35,7 @@ const (
 // sides do the same things in the same order.
 func mix(write string) func(context.Context, *Env) (*contest, error) {
 	return func(ctx context.Context, env *Env) (*contest, error) {
-		db, err := env.cached("redis")
+		db, err := env.cached(ctx, "redis")
 		if err != nil {
 			return nil, err
 		}

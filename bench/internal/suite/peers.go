@@ -39,7 +39,7 @@ func Basics(ctx context.Context, env *Env) ([]Row, error) {
 		return nil, err
 	}
 	defer l1.Close()
-	l2, err := env.cached("redis", "mlcache_l1_size=0")
+	l2, err := env.cached(ctx, "redis", "mlcache_l1_size=0")
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func Basics(ctx context.Context, env *Env) ([]Row, error) {
 	if _, err := fillL2(ctx, env, l2); err != nil {
 		return nil, err
 	}
-	miss, err := env.cached("redis")
+	miss, err := env.cached(ctx, "redis")
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func redisCases() []Case {
 }
 
 func l2Hit(ctx context.Context, env *Env) (*contest, error) {
-	db, err := env.cached("redis", "mlcache_l1_size=0")
+	db, err := env.cached(ctx, "redis", "mlcache_l1_size=0")
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (e *Env) redisGet(ctx context.Context, key string, size int) (duel.Run, err
 }
 
 func strictHit(ctx context.Context, env *Env) (*contest, error) {
-	db, err := env.cached("redis", "mlcache_consistency=strict")
+	db, err := env.cached(ctx, "redis", "mlcache_consistency=strict")
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func writeCases() []Case {
 }
 
 func updateWithRedis(ctx context.Context, env *Env) (*contest, error) {
-	db, err := env.cached("redis")
+	db, err := env.cached(ctx, "redis")
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func updateWithRedis(ctx context.Context, env *Env) (*contest, error) {
 }
 
 func updateWithoutRedis(ctx context.Context, env *Env) (*contest, error) {
-	db, err := env.cached()
+	db, err := env.cached(ctx)
 	if err != nil {
 		return nil, err
 	}
