@@ -123,10 +123,7 @@ func parsePLBody(text string) *Body {
 // looked for anywhere, not only at the start of a command, since labels, THEN, LOOP
 // and the like make starts hard to tell; a variable of such a name makes the body
 // seem to do more than it does.
-func (s *scanner) bodyWord(f *frame) bool {
-	if s.punct(s.prev, '.') {
-		return false
-	}
+func (s *scanner) bodyWord() {
 	switch s.cur.Keyword.word() {
 	case kwExecute:
 		s.dynamic = true
@@ -134,17 +131,16 @@ func (s *scanner) bodyWord(f *frame) bool {
 		s.dynamic = s.dynamic || isStringToken(s.next) || isWord(s.next, kwLanguage)
 	case kwInsert, kwUpdate, kwDelete, kwMerge:
 		if !s.isDML() {
-			return false
+			return
 		}
-		if isWord(s.next, kwSet) {
-			return false // DO UPDATE SET, THEN UPDATE SET: the target was named before
+		if isWord(s.next, kwSet) && isWord(s.prev, kwDo) {
+			return // ON CONFLICT DO UPDATE SET: the target was named before
 		}
-		s.dml(f)
-		return true
+		s.peekTarget()
 	case kwTruncate, kwRefresh, kwCopy, kwCreate, kwAlter, kwDrop, kwGrant, kwRevoke,
 		kwComment, kwSecurity, kwReassign, kwImport, kwPrepare, kwLoad:
 		if !s.commandStart() || isWord(s.cur, kwComment) && !isWord(s.next, kwOn) {
-			return false
+			return
 		}
 		s.info.WritesAll = true
 		switch s.cur.Keyword.word() {
@@ -152,11 +148,46 @@ func (s *scanner) bodyWord(f *frame) bool {
 		default:
 			s.info.DDL = true
 		}
-	case kwSet, kwReset, kwDiscard, kwCommit, kwRollback, kwDeallocate:
-		if !s.commandStart() || f.state == stTarget || isWord(s.prev, kwUpdate) {
-			return false
+	case kwSet:
+		s.changesSession = s.changesSession || s.commandStart() && s.afterCommand()
+	case kwReset, kwDiscard, kwCommit, kwRollback, kwDeallocate:
+		s.changesSession = s.changesSession || s.commandStart()
+	}
+}
+
+// peekTarget notes the target of the data-modifying statement that may begin at cur,
+// without moving on: cur may be a column, and what follows an expression.
+func (s *scanner) peekTarget() {
+	lx, cur, next, prev, prev2, c, end := s.lx, s.cur, s.next, s.prev, s.prev2, s.chain, s.chainEnd
+	s.advance()
+	for isWord(s.cur, kwInto) || isWord(s.cur, kwFrom) || isWord(s.cur, kwOnly) || s.punct(s.cur, '(') {
+		s.advance()
+	}
+	if isNameToken(s.cur) {
+		s.written()
+	} else {
+		s.info.WritesAll = true
+	}
+	if !s.hardStop {
+		s.lx, s.cur, s.next, s.prev, s.prev2, s.chain, s.chainEnd = lx, cur, next, prev, prev2, c, end
+	}
+}
+
+// afterCommand reports whether what stands before cur ends a command of PL/pgSQL or
+// opens a list of commands.
+func (s *scanner) afterCommand() bool {
+	switch s.prev.Kind {
+	case TokenEOF:
+		return true
+	case TokenPunct:
+		return s.text[s.prev.Start] == ';'
+	case TokenOperator:
+		return s.tok(s.prev) == ">>" // a label
+	case TokenIdent:
+		switch fold(s.tok(s.prev)) {
+		case "begin", "then", "else", "loop":
+			return true
 		}
-		s.changesSession = true
 	}
 	return false
 }

@@ -25,6 +25,9 @@ func (s *scanner) clause(f *frame) bool {
 			s.refuse(ReasonTimeWithZone, "time with time zone")
 		}
 	case kwInsert, kwUpdate, kwDelete, kwMerge:
+		if s.body {
+			return false // see bodyWord
+		}
 		switch f.state {
 		case stWithName:
 			if isWord(s.next, kwAs) || s.punct(s.next, '(') {
@@ -168,7 +171,7 @@ func (s *scanner) join(f *frame) bool {
 
 // skipName passes a name that is a column's whatever the word.
 func (s *scanner) skipName() {
-	if isNameToken(s.next) {
+	if isNameToken(s.next) && !s.everything {
 		s.advance()
 		s.part()
 		s.cur.Keyword = 0

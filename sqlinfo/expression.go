@@ -224,7 +224,9 @@ func (s *scanner) ended(t Token) bool {
 		case kwNull, kwTrue, kwFalse, kwEnd:
 			return true
 		}
-		return t.Keyword == kwNone
+		// In PL/pgSQL words that are no keywords of SQL, such as PERFORM, precede
+		// expressions.
+		return t.Keyword == kwNone && !s.body
 	case TokenPunct:
 		return s.text[t.Start] == ']' || s.text[t.Start] == ')' && !s.closedOn
 	}

@@ -166,8 +166,12 @@ func (s *scanner) isCall(f *frame, c *chain, word Keyword, prev Token) bool {
 		return !isWord(prev, kwTime)
 	case kwMaterialized:
 		return !isWord(prev, kwAs) && !isWord(prev, kwNot)
-	case kwSet, kwInsert, kwConflict:
-		return !(f.dml && (isWord(prev, kwUpdate) || isWord(prev, kwThen) || isWord(prev, kwOn)))
+	case kwSet:
+		return !isWord(prev, kwUpdate) // UPDATE SET (a, b) = ... of MERGE and ON CONFLICT
+	case kwInsert:
+		return !isWord(prev, kwThen) || f.cases > 0 // THEN INSERT (a, b) of MERGE
+	case kwConflict:
+		return !isWord(prev, kwOn) || f.state != stExpr // no join's condition
 	case kwOperator:
 		return !s.operatorClause(prev)
 	}

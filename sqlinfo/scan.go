@@ -173,7 +173,10 @@ func (s *scanner) identifier() {
 	if s.routine {
 		s.routineBody()
 	}
-	if s.body && s.bodyWord(f) || f.state == stFresh && s.begins(f) {
+	if s.body {
+		s.bodyWord()
+	}
+	if f.state == stFresh && s.begins(f) {
 		return
 	}
 	s.started()
@@ -256,7 +259,7 @@ func (s *scanner) begins(f *frame) bool {
 		f.state, f.query = stItem, true
 		return true
 	case kwInsert, kwDelete, kwMerge, kwUpdate:
-		if s.depth() == 1 || f.mayHoldDML() && s.isDML() {
+		if !s.body && (s.depth() == 1 || f.mayHoldDML() && s.isDML()) {
 			s.dml(f)
 			return true
 		}

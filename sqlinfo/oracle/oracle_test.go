@@ -72,6 +72,31 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// TestCanonical checks that the canonical text of a statement means the same.
+func TestCanonical(t *testing.T) {
+	all, _ := corpus(t)
+	compared := 0
+	for _, p := range all {
+		want, err := pgquery.Deparse(p.tree)
+		if err != nil {
+			continue // newer than the deparser
+		}
+		canonical := string(sqlinfo.Canonical(nil, p.sql))
+		tree, err := pgquery.Parse(canonical)
+		if err != nil {
+			t.Errorf("%v\n%s\n%s", err, p.sql, canonical)
+			continue
+		}
+		if got, err := pgquery.Deparse(tree); err != nil || got != want {
+			t.Errorf("%v\n%s\nis not\n%s", err, got, want)
+		}
+		compared++
+	}
+	if compared < len(all)/2 {
+		t.Errorf("only %d of %d compared", compared, len(all))
+	}
+}
+
 // mutants is how many texts TestMutants makes; MLCACHE_MUTANTS changes it.
 const mutants = 200_000
 
