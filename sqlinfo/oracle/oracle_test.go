@@ -163,6 +163,9 @@ func FuzzOracle(f *testing.F) {
 		if len(sql) > maxText || nesting(sql) > maxNesting {
 			t.Skip("the parser might overrun its stack")
 		}
+		if strings.IndexByte(sql, 0) >= 0 {
+			t.Skip("to the parser the text ends at the NUL byte")
+		}
 		if err := compareLexers(sql); err != nil {
 			t.Fatalf("%v\n%q", err, sql)
 		}
