@@ -85,7 +85,7 @@ func (f *File) WriteBenchmarks(w io.Writer) error {
 		}
 		name := strings.Trim(notInName.ReplaceAllString(e.Case, "-"), "-") + "/" +
 			strings.Trim(notInName.ReplaceAllString(e.Reference, "-"), "-")
-		unit := strings.ReplaceAll(string(e.Unit), " ", "-")
+		unit := strings.Trim(notInName.ReplaceAllString(string(e.Unit), "-"), "-")
 		for _, v := range e.Outcome.Values {
 			if _, err := fmt.Fprintf(w, "Benchmark%s 1 %.6g %s\n", name, v, unit); err != nil {
 				return err

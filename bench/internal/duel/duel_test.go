@@ -1,0 +1,111 @@
+package duel
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// spin keeps the processor busy: a sleep would be rounded by the system.
+func spin(d time.Duration) Run {
+	return func(n int) error {
+		for range n {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+			}
+		}
+		return nil
+	}
+}
+
+func TestFightFindsTheRatio(t *testing.T) {
+	t.Parallel()
+	plan := Plan{Slice: 300 * time.Microsecond, Total: 200 * time.Millisecond, Rounds: 5}
+	r, err := Fight(t.Context(), spin(30*time.Microsecond), spin(10*time.Microsecond), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Ratios) != plan.Rounds {
+		t.Fatalf("%d ratios, want one for each of %d rounds", len(r.Ratios), plan.Rounds)
+	}
+	if m := Median(r.Ratios); m < 2 || m > 4.5 {
+		t.Errorf("ratio %.2f of something that takes three times as long", m)
+	}
+	if r.Subject.Time < 30*time.Microsecond || r.Reference.Time < 10*time.Microsecond {
+		t.Errorf("%v and %v are less than was spent", r.Subject.Time, r.Reference.Time)
+	}
+}
+
+var kept []byte
+
+func TestFightCountsAllocations(t *testing.T) {
+	plan := Plan{Slice: 100 * time.Microsecond, Total: 5 * time.Millisecond, Rounds: 1}
+	allocating := func(n int) error {
+		for range n {
+			for range 7 {
+				kept = make([]byte, 64)
+			}
+		}
+		return nil
+	}
+	r, err := Fight(t.Context(), allocating, spin(time.Microsecond), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Subject.Allocs < 7 || r.Subject.Allocs > 7.5 || r.Subject.Bytes < 7*64 {
+		t.Errorf("%.2f allocations of %.0f bytes, want 7 of 448", r.Subject.Allocs, r.Subject.Bytes)
+	}
+	if r.Reference.Allocs > 0.5 {
+		t.Errorf("%.2f allocations of a loop that makes none", r.Reference.Allocs)
+	}
+}
+
+func TestFightEndsWithTheFirstError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	_, err := Fight(t.Context(), spin(time.Microsecond), func(int) error { return broken }, Plan{Slice: time.Microsecond, Rounds: 1})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Fight(ctx, spin(time.Microsecond), spin(time.Microsecond), Plan{Slice: time.Microsecond, Rounds: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v after the end of the context", err)
+	}
+}
+
+func TestBetweenComesBeforeEachRound(t *testing.T) {
+	t.Parallel()
+	var between, ops int
+	plan := Plan{Slice: time.Microsecond, Rounds: 4, Warm: 50, Between: func() { between++; ops = 0 }}
+	least := 1 << 30
+	count := func(n int) error {
+		if ops == 0 && between > 0 {
+			least = min(least, n)
+		}
+		ops += n
+		return nil
+	}
+	if _, err := Fight(t.Context(), count, spin(time.Microsecond), plan); err != nil {
+		t.Fatal(err)
+	}
+	if between != 4 || least < 50 {
+		t.Errorf("%d calls, at least %d operations of warming up; want 4 and 50", between, least)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	t.Parallel()
+	values := []float64{5, 1, 4, 2, 3}
+	for _, c := range []struct{ q, want float64 }{{0, 1}, {0.25, 2}, {0.5, 3}, {1, 5}} {
+		if got := quantile(values, c.q); got != c.want {
+			t.Errorf("quantile %.2f is %v, want %v", c.q, got, c.want)
+		}
+	}
+	if got := Median([]float64{4, 1, 3, 2}); got != 2.5 {
+		t.Errorf("median %v, want 2.5", got)
+	}
+	if got := Median(nil); got != 0 {
+		t.Errorf("median of nothing %v, want 0", got)
+	}
+}
