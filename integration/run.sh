@@ -57,4 +57,5 @@ if [ -z "${MLCACHE_TEST_POSTGRES:-}" ] || [ -z "${MLCACHE_TEST_REDIS:-}" ]; then
 fi
 
 [ $# -gt 0 ] || set -- ./...
-go test -race -count=1 -timeout 10m "$@"
+# The tests mostly wait for servers, so more of them run at once than there are cores.
+go test -race -count=1 -parallel 6 -timeout 12m "$@"

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	_ "time/tzdata" // a machine without it could not leave UTC
 
 	"github.com/testcontainers/testcontainers-go/log"
 )
@@ -40,10 +41,21 @@ var servers struct {
 // and exits. In a process that [StartProcess] started it serves that one's
 // requests instead.
 func Main(m *testing.M) {
+	if err := leaveUTC(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if os.Getenv(envProcess) != "" {
 		os.Exit(serveProcess(os.Stdin, os.Stdout))
 	}
 	os.Exit(runWithServers(m))
+}
+
+// leaveUTC puts the process into a time zone in which UTC, the session's zone and
+// the machine's own are three things.
+func leaveUTC() (err error) {
+	time.Local, err = time.LoadLocation("America/St_Johns")
+	return err
 }
 
 // quiet drops what testcontainers has to say about each step of each container:
