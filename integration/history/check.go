@@ -1,0 +1,215 @@
+package history
+
+import (
+	"math"
+	"slices"
+	"sort"
+)
+
+// never stands for a moment that does not come.
+const never = math.MaxInt64
+
+// Judge runs the checks that hold in every mode: only what was committed is seen,
+// own writes are seen, and without faults nobody goes back.
+func (h *History) Judge() {
+	h.onlyCommitted()
+	h.ownWrites()
+	h.neverBackwards()
+}
+
+// onlyCommitted: an answer is a version that was committed, with the name of the
+// write that made it, and not from before that write began.
+func (h *History) onlyCommitted() {
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		if r.Version == 0 && r.By == "" {
+			continue
+		}
+		w := h.write(r.Register, r.Version)
+		switch {
+		case w == nil || w.By != r.By:
+			h.violate("%s: version %d by %q was never committed", h.show(r), r.Version, r.By)
+		case w.Call > r.Return:
+			h.violate("%s: the version was written later", h.show(r))
+		}
+	}
+}
+
+// ownWrites: what a write of the process has made before the read began is seen,
+// or something newer.
+func (h *History) ownWrites() {
+	type place struct{ process, register int }
+	own := map[place]*timeline{}
+	for i := range h.Writes {
+		w := &h.Writes[i]
+		if w.Outcome != Committed {
+			continue
+		}
+		p := place{w.Process, w.Register}
+		if own[p] == nil {
+			own[p] = &timeline{}
+		}
+		own[p].add(w.Return, w.Version)
+	}
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		if want := own[place{r.Process, r.Register}].before(r.Call); r.Version < want {
+			h.violate("%s: the process itself had written version %d, %v before", h.show(r), want, ms(r.Call-h.write(r.Register, want).Return))
+		}
+	}
+}
+
+// neverBackwards: within a quiet phase, the answers of a process to one question
+// do not get older.
+func (h *History) neverBackwards() {
+	type question struct {
+		process, register int
+		key               string
+		phase             *Phase
+	}
+	seen := map[question]*timeline{}
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		if p := h.phase(r.Call); p.Quiet && r.Return < p.End {
+			q := question{r.Process, r.Register, r.Key, p}
+			if seen[q] == nil {
+				seen[q] = &timeline{}
+			}
+			seen[q].add(r.Return, r.Version)
+		}
+	}
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		p := h.phase(r.Call)
+		if !p.Quiet || r.Return >= p.End {
+			continue
+		}
+		if before := seen[question{r.Process, r.Register, r.Key, p}].before(r.Call); r.Version < before {
+			h.violate("%s: the process had seen version %d before", h.show(r), before)
+		}
+	}
+}
+
+// known says when each version of a register counts as known to all: when its
+// write has returned; or, if Redis could not be told, when its process was
+// served from the cache of that table again, since it is not before it has told.
+// Of a write whose outcome nobody was told, when somebody has seen it.
+func (h *History) known(register int) []int64 {
+	known := make([]int64, len(h.made[register]))
+	for v := range known {
+		known[v] = never
+	}
+	known[0] = math.MinInt64
+	for v := int64(1); v < int64(len(known)); v++ {
+		w := h.write(register, v)
+		switch {
+		case w == nil:
+		case w.Outcome == Committed && !w.Late:
+			known[v] = w.Return
+		case w.Outcome == Committed:
+			known[v] = h.served(w)
+		case !h.redisBroken(w.Call):
+			known[v] = h.firstSeen(register, v)
+		}
+	}
+	return known
+}
+
+func (h *History) redisBroken(at int64) bool { return h.phase(at).RedisBroken }
+
+// served is when w's process was served from the cache of w's table again.
+func (h *History) served(w *Op) int64 {
+	table, _ := h.Shape.place(w.Register)
+	first := int64(never)
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		t, _ := h.Shape.place(r.Register)
+		if r.Process == w.Process && t == table && r.Call > w.Return && (r.Level == L1 || r.Level == L2) {
+			first = min(first, r.Return)
+		}
+	}
+	return first
+}
+
+func (h *History) firstSeen(register int, version int64) int64 {
+	first := int64(never)
+	for i := range h.Reads {
+		if r := &h.Reads[i]; r.Register == register && r.Version == version {
+			first = min(first, r.Return)
+		}
+	}
+	return first
+}
+
+// Bounded: a read that begins at t misses no version that was known before t
+// minus the bound. It returns the largest staleness by phase. A version counts as
+// known when its write has returned; see [History.known] for the exceptions.
+func (h *History) Bounded(bound int64) map[*Phase]int64 {
+	// missed holds, by register and version, since when an answer with that
+	// version has been old.
+	missed := make([][]int64, h.Shape.Registers())
+	for g := range missed {
+		known := h.known(g)
+		since := make([]int64, len(known))
+		next := int64(never)
+		for v := len(known) - 1; v >= 0; v-- {
+			since[v] = next
+			next = min(next, known[v])
+		}
+		missed[g] = since
+	}
+	worst := map[*Phase]int64{}
+	for i := range h.Reads {
+		r := &h.Reads[i]
+		if r.Version >= int64(len(missed[r.Register])) {
+			continue // onlyCommitted has told
+		}
+		since := missed[r.Register][r.Version]
+		if since >= r.Call {
+			continue
+		}
+		stale := r.Call - since
+		p := h.phase(r.Call)
+		worst[p] = max(worst[p], stale)
+		if stale > bound {
+			h.violate("%s: it was old for %v, the bound is %v", h.show(r), ms(stale), ms(bound))
+		}
+	}
+	return worst
+}
+
+// timeline answers which was the largest version seen before a moment.
+type timeline struct {
+	at      []int64
+	version []int64
+	sorted  bool
+}
+
+func (l *timeline) add(at, version int64) {
+	l.at, l.version, l.sorted = append(l.at, at), append(l.version, version), false
+}
+
+func (l *timeline) before(t int64) int64 {
+	if l == nil {
+		return 0
+	}
+	if !l.sorted {
+		order := make([]int, len(l.at))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortFunc(order, func(a, b int) int { return int(min(1, max(-1, l.at[a]-l.at[b]))) })
+		at, version := make([]int64, len(order)), make([]int64, len(order))
+		largest := int64(0)
+		for i, o := range order {
+			largest = max(largest, l.version[o])
+			at[i], version[i] = l.at[o], largest
+		}
+		l.at, l.version, l.sorted = at, version, true
+	}
+	n := sort.Search(len(l.at), func(i int) bool { return l.at[i] >= t })
+	if n == 0 {
+		return 0
+	}
+	return l.version[n-1]
+}

@@ -1,0 +1,185 @@
+package history_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/mlcache/mlcache/integration/harness"
+	"github.com/mlcache/mlcache/integration/history"
+)
+
+// fleet is several processes at work, each with a proxy of its own in front of a
+// Redis that the test may break.
+type fleet struct {
+	t         *testing.T
+	seed      uint64
+	random    *rand.Rand
+	recorder  *history.Recorder
+	dsn       string
+	orders    history.Orders
+	redis     *harness.Redis
+	born      time.Time // when Redis started
+	server    *toxiproxy.ApiServer
+	proxies   []*toxiproxy.Proxy
+	processes []*history.Process
+	kills     int
+}
+
+const fleetSize = 4
+
+// newFleet makes the database, the Redis and the proxies; keysAndValues are keys
+// of the DSN.
+func newFleet(t *testing.T, keysAndValues ...string) *fleet {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("MLCACHE_TEST_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("MLCACHE_TEST_SEED=%d", seed)
+	shape := history.Shape{Tables: 3, Rows: 3}
+	f := &fleet{
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), recorder: history.NewRecorder(shape),
+		redis:  harness.StartRedis(t, "--repl-diskless-sync-delay", "0"),
+		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()),
+	}
+	f.born = time.Now()
+	f.dsn = harness.With(harness.NewDatabase(t, shape.DDL()), append([]string{"mlcache_namespace", harness.NewNamespace(t)}, keysAndValues...)...)
+	f.orders = history.Orders{Shape: shape, Seed: seed, Clients: 4, Writes: 0.01, Pause: 2 * time.Millisecond}
+	for i := range fleetSize {
+		p := toxiproxy.NewProxy(f.server, fmt.Sprint("redis", i), "127.0.0.1:0", hostPort(t, f.redis.URL()))
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Stop)
+		f.proxies = append(f.proxies, p)
+	}
+	return f
+}
+
+func hostPort(t testing.TB, redisURL string) string {
+	t.Helper()
+	u, err := url.Parse(redisURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+// redisAge is how old a Redis must be for a namespace to begin without
+// quarantine, in which strict keeps nothing.
+const redisAge = 6 * time.Second
+
+// start starts the processes and lets them warm up.
+func (f *fleet) start() {
+	f.t.Helper()
+	time.Sleep(time.Until(f.born.Add(redisAge)))
+	f.recorder.Phase(history.Phase{Name: "start"})
+	for i := range fleetSize {
+		f.processes = append(f.processes, f.startProcess(i))
+	}
+	time.Sleep(time.Second)
+}
+
+func (f *fleet) startProcess(i int) *history.Process {
+	f.t.Helper()
+	o := f.orders
+	o.DSN = harness.With(f.dsn, "mlcache_redis", "redis://"+f.proxies[i].Listen)
+	return f.recorder.Start(f.t, o)
+}
+
+// kill ends a process between two instructions and starts another in its place.
+func (f *fleet) kill(i int) {
+	f.t.Helper()
+	f.processes[i].Kill()
+	f.kills++
+	f.processes[i] = f.startProcess(i)
+}
+
+// quiet lets the processes work without faults, first for as long as the cache
+// may take to recover.
+func (f *fleet) quiet(settle, d time.Duration) {
+	if settle > 0 {
+		f.recorder.Phase(history.Phase{Name: "settling"})
+		time.Sleep(settle)
+	}
+	f.recorder.Phase(history.Phase{Name: "quiet", Quiet: true})
+	time.Sleep(d)
+}
+
+// finish stops the processes, judges what holds in every mode, and returns the
+// history.
+func (f *fleet) finish() *history.History {
+	f.t.Helper()
+	f.recorder.Phase(history.Phase{Name: "end"})
+	for _, p := range f.processes {
+		p.Stop()
+	}
+	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	defer cancel()
+	h, err := f.recorder.Finish(ctx, harness.Open(f.t, "pgx", harness.With(f.dsn, "mlcache_namespace", "",
+		"mlcache_consistency", "", "mlcache_max_staleness", "", "mlcache_on_redis_down", "")))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	h.Judge()
+	return h
+}
+
+// report fails the test for each violation, and when there were too few hits for
+// the run to mean anything.
+func (f *fleet) report(h *history.History, worst map[*history.Phase]int64) {
+	f.t.Helper()
+	f.t.Logf("%d processes killed; seed %d\n%s", f.kills, f.seed, h.Report(worst))
+	for i, v := range h.Violations {
+		if i == 20 {
+			f.t.Errorf("and %d more violations", len(h.Violations)-i)
+			break
+		}
+		f.t.Errorf("seed %d: %s", f.seed, v)
+	}
+	if h.HitShare() < 0.5 {
+		f.t.Errorf("void: only %.0f%% of the queries were hits", 100*h.HitShare())
+	}
+}
+
+// toxic is a fault of toxiproxy on the way to or from Redis.
+type toxic struct {
+	kind, stream string
+	attributes   map[string]any
+}
+
+func (f *fleet) poison(i int, x toxic) (remove func()) {
+	f.t.Helper()
+	body, err := json.Marshal(map[string]any{"name": x.kind + x.stream, "type": x.kind, "stream": x.stream, "toxicity": 1.0, "attributes": x.attributes})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.proxies[i].Toxics.AddToxicJson(bytes.NewReader(body)); err != nil {
+		f.t.Fatal(err)
+	}
+	return func() {
+		if err := f.proxies[i].Toxics.RemoveToxic(context.Background(), x.kind+x.stream); err != nil {
+			f.t.Error(err)
+		}
+	}
+}
+
+// admin leads to Redis without a proxy.
+func (f *fleet) admin() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: hostPort(f.t, f.redis.URL())})
+	f.t.Cleanup(func() { c.Close() })
+	return c
+}

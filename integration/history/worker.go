@@ -1,0 +1,210 @@
+package history
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mlcache/mlcache"
+)
+
+// envWorker tells a test binary that it is a worker.
+const envWorker = "MLCACHE_TEST_HISTORY"
+
+// Orders are what a worker is told at its start, as a line of JSON.
+type Orders struct {
+	DSN     string
+	Shape   Shape
+	Process int
+	Seed    uint64
+	Clients int
+	// Writes is the share of the operations that write, between 0 and 1.
+	Writes float64
+	// Cancel is the share of the writes that are cancelled on their way.
+	Cancel float64
+	// Pause is the longest pause between two operations of a client.
+	Pause time.Duration
+}
+
+// IsWorker reports whether this process was started as a worker. A TestMain must
+// then call Work instead of running tests.
+func IsWorker() bool { return os.Getenv(envWorker) != "" }
+
+// Work reads its Orders from in, then reads and writes registers until in ends,
+// telling out of each operation. It returns the exit code.
+func Work(in io.Reader, out io.Writer) int {
+	requests := bufio.NewReader(in)
+	line, err := requests.ReadBytes('\n')
+	w := &worker{log: &eventLog{out: bufio.NewWriterSize(out, 64<<10)}}
+	if err == nil {
+		err = json.Unmarshal(line, &w.Orders)
+	}
+	if err == nil {
+		err = w.open()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "worker of a history:", err)
+		return 1
+	}
+	w.log.put(event{Kind: eventReady}, true)
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for i := range w.Clients {
+		c := newClient(w, i)
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				c.step()
+			}
+		})
+	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond)
+			w.tellStats()
+		}
+	})
+	_, _ = io.Copy(io.Discard, requests) // until it is told to stop
+	stop()
+	wg.Wait()
+	w.tellStats()
+	for _, db := range w.dbs {
+		if err := db.Close(); err != nil {
+			w.violation("Close: %v", err)
+		}
+	}
+	w.log.flush()
+	return 0
+}
+
+type worker struct {
+	Orders
+	log *eventLog
+	// dbs are two pools of the same namespace: the first client has one to
+	// itself, so that its reads can be told apart in the counts.
+	dbs     [2]*sql.DB
+	handles [2]*mlcache.Handle
+}
+
+func (w *worker) open() (err error) {
+	for i := range w.dbs {
+		if w.dbs[i], err = sql.Open("mlcache", w.DSN); err != nil {
+			return err
+		}
+		if w.handles[i], err = mlcache.From(w.dbs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) tellStats() {
+	e := event{Kind: eventStats}
+	for _, h := range w.handles {
+		s := h.Stats()
+		e.Hits += s.L1Hits + s.L2Hits
+		e.Queries += s.L1Hits + s.L2Hits + s.Misses + s.Bypasses
+	}
+	w.log.put(e, true)
+}
+
+func (w *worker) violation(format string, args ...any) {
+	w.log.put(event{Kind: eventViolation, Text: fmt.Sprintf("process %d: ", w.Process) + fmt.Sprintf(format, args...)}, true)
+}
+
+// eventLog writes one line for each event. What was flushed survives the death of
+// the process.
+type eventLog struct {
+	mu  sync.Mutex
+	out *bufio.Writer
+}
+
+func (l *eventLog) put(e event, flush bool) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Write(append(line, '\n'))
+	if flush {
+		l.out.Flush()
+	}
+}
+
+func (l *eventLog) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Flush()
+}
+
+// client is one goroutine of a worker.
+type client struct {
+	*worker
+	id     int
+	db     *sql.DB
+	handle *mlcache.Handle
+	random *rand.Rand
+	writes int
+	stmts  map[string]*sql.Stmt
+}
+
+func newClient(w *worker, id int) *client {
+	pool := min(id, 1)
+	return &client{
+		worker: w, id: id, db: w.dbs[pool], handle: w.handles[pool],
+		random: rand.New(rand.NewPCG(w.Seed, uint64(w.Process)<<16|uint64(id))),
+		stmts:  map[string]*sql.Stmt{},
+	}
+}
+
+// timeout is longer than any statement takes: one that reaches it has hung.
+const timeout = 30 * time.Second
+
+func (c *client) step() {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if c.random.Float64() < c.Writes {
+		c.write(ctx)
+	} else {
+		c.read(ctx)
+	}
+	if c.Pause > 0 {
+		time.Sleep(time.Duration(c.random.Int64N(int64(c.Pause))))
+	}
+}
+
+// prepared returns the statement prepared on the pool.
+func (c *client) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := c.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := c.db.PrepareContext(ctx, query)
+	if err == nil {
+		c.stmts[query] = s
+	}
+	return s, err
+}
+
+// level is what was counted between two Stats.
+func level(before, after mlcache.Stats) Level {
+	l1, l2 := after.L1Hits-before.L1Hits, after.L2Hits-before.L2Hits
+	miss, bypass := after.Misses-before.Misses, after.Bypasses-before.Bypasses
+	switch {
+	case l1+l2+miss+bypass != 1:
+		return Mixed
+	case l1 == 1:
+		return L1
+	case l2 == 1:
+		return L2
+	case miss == 1:
+		return Miss
+	}
+	return Bypass
+}
