@@ -48,7 +48,9 @@ func (c *conn) fence(ctx context.Context, p *plan) (*fence, error) {
 		scopes = append(scopes, scopeSchema)
 	}
 	failWrites := c.engine.cfg.OnRedisDown == FailWrites
-	f, err := c.engine.versions.Fence(ctx, scopes, invalidation.FenceOptions{
+	asking, cancel := forRedis(ctx)
+	defer cancel()
+	f, err := c.engine.versions.Fence(asking, scopes, invalidation.FenceOptions{
 		All:  all,
 		Wait: failWrites || c.engine.cfg.Consistency == Strict,
 	})

@@ -271,7 +271,9 @@ func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
 // readBounded goes on after L1 had no good entry.
 func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) {
 	e := c.engine
-	if err := e.versions.Ensure(ctx, l.plan.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
+	asking, cancel := forRedis(ctx)
+	defer cancel()
+	if err := e.versions.Ensure(asking, l.plan.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
 		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
 	}
 	// From here on the stamps stand: whatever is stored below is stored under the
@@ -281,12 +283,22 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 		return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
 	}
 	if e.l2 != nil && !l.opts.refresh {
-		entry, err := e.l2.Get(ctx, l.key, nil)
+		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(l, entry, err); rows != nil {
 			return rows, nil
 		}
 	}
 	return c.readOrigin(ctx, l)
+}
+
+// forRedis leaves half of the time that a caller still has to the database: a
+// Redis that is silent must not use up all of it.
+func forRedis(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 // readStrict asks Redis for the versions, in the same round trip as for the
@@ -295,12 +307,14 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	e := c.engine
 	local, haveLocal := e.l1.Lookup(l.key, nil)
 	c.loadStamps(l)
+	asking, cancel := forRedis(ctx)
+	defer cancel()
 	var get *redis.StringCmd
-	extra := func(pipe redis.Pipeliner) { get = pipe.Get(ctx, e.l2.Name(l.key)) }
+	extra := func(pipe redis.Pipeliner) { get = pipe.Get(asking, e.l2.Name(l.key)) }
 	if haveLocal || l.opts.refresh {
 		extra = nil
 	}
-	switch err := e.versions.Current(ctx, l.plan.cells, l.stamps[1:], extra); {
+	switch err := e.versions.Current(asking, l.plan.cells, l.stamps[1:], extra); {
 	case errors.Is(err, invalidation.ErrStale):
 		c.loadStamps(l) // what Redis has just told
 	case err != nil:
@@ -320,7 +334,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 			}
 		}
 		c.counters.L1.Stale.Add(1)
-		entry, err := e.l2.Get(ctx, l.key, nil)
+		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(l, entry, err); rows != nil {
 			return rows, nil
 		}
