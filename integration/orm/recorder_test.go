@@ -100,7 +100,11 @@ func (s *recordingStmt) QueryContext(ctx context.Context, args []driver.NamedVal
 // isSelect says whether a statement reads and does nothing else, as far as the
 // statements of this package go.
 func (s statement) isSelect() bool {
-	words := strings.Fields(strings.ReplaceAll(strings.ToUpper(s.text), "FOR UPDATE", ""))
+	text := strings.ReplaceAll(strings.ToUpper(s.text), "FOR UPDATE", "")
+	if strings.HasPrefix(text, "--") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	words := strings.Fields(text)
 	if len(words) == 0 || words[0] != "SELECT" && words[0] != "WITH" && words[0] != "(SELECT" {
 		return false
 	}

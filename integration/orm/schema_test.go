@@ -49,6 +49,10 @@ var shop = []string{
 		product_id bigint NOT NULL REFERENCES products,
 		quantity int NOT NULL CHECK (quantity > 0),
 		price numeric(12,2) NOT NULL)`,
+	`CREATE TABLE order_tags (
+		order_id bigint NOT NULL REFERENCES orders ON DELETE CASCADE,
+		tag_id bigint NOT NULL REFERENCES tags ON DELETE CASCADE,
+		PRIMARY KEY (order_id, tag_id))`,
 }
 
 // stock fills the tables of shop; no value depends on the clock.
@@ -72,6 +76,7 @@ var stock = []string{
 		FROM generate_series(1, 60) i`,
 	`INSERT INTO items (order_id, product_id, quantity, price)
 		SELECT 1 + i % 60, 1 + i % 24, 1 + i % 5, (1 + i % 24) * 9.99 FROM generate_series(1, 150) i`,
+	`INSERT INTO order_tags SELECT i, 1 + i % 3 FROM generate_series(1, 60) i`,
 	`SELECT setval(pg_get_serial_sequence(t, 'id'), 1000) FROM unnest(ARRAY['users', 'products', 'tags', 'orders', 'items']) t`,
 }
 
