@@ -202,11 +202,17 @@ func (t originTx) Rollback() error { t.o.rollbacks.Add(1); return nil }
 // fullConn has what modern drivers have, save for NamedValueChecker.
 type fullConn struct{ *originConn }
 
-func (c fullConn) QueryContext(_ context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c fullConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return c.o.query(query, args)
 }
 
-func (c fullConn) ExecContext(_ context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (c fullConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return c.o.exec(query, args)
 }
 
