@@ -44,7 +44,7 @@ func (s *scanner) withList(f *frame, start bool) {
 // on the target's last token.
 func (s *scanner) dml(f *frame) {
 	s.info.Kind = Write
-	f.dml, f.query = true, true
+	f.query = true
 	f.insert = isWord(s.cur, kwInsert)
 	f.state = stTarget
 	if isWord(s.next, kwInto) || isWord(s.next, kwFrom) {

@@ -45,10 +45,8 @@ const (
 type frame struct {
 	state      state
 	opener     opener
-	bracket    bool
 	query      bool    // holds a query, not an expression
-	dml        bool    // holds INSERT, UPDATE, DELETE or MERGE
-	insert     bool    // that is an INSERT: a WITH may follow the target
+	insert     bool    // holds an INSERT: a WITH may follow the target
 	recursive  bool    // WITH RECURSIVE
 	withStart  bool    // the WITH stood at the start of the level
 	distinctOn bool    // the parenthesis of DISTINCT ON (...)
@@ -113,8 +111,8 @@ func getScanner(text string, o Options) *scanner {
 
 // release puts s back for reuse, without what points into the text.
 func (s *scanner) release() {
-	clear(s.frames)
-	clear(s.ctes)
+	clear(s.frames[:cap(s.frames)])
+	clear(s.ctes[:cap(s.ctes)])
 	clear(s.operators)
 	*s = scanner{frames: s.frames[:0], ctes: s.ctes[:0], operators: s.operators[:0],
 		reads: s.reads.reset(), writes: s.writes.reset(), funcs: s.funcs.reset(),
@@ -190,7 +188,11 @@ const (
 	indexAfter = 24
 )
 
+// reset empties the set; a list that grew long is let go.
 func (n nameSet) reset() nameSet {
+	if cap(n.list) > 256 {
+		return nameSet{}
+	}
 	clear(n.list)
 	return nameSet{list: n.list[:0]}
 }
