@@ -30,7 +30,7 @@ type fleet struct {
 	recorder  *history.Recorder
 	dsn       string
 	orders    history.Orders
-	redis     *harness.Redis
+	redis     redisServer
 	born      time.Time // when Redis started
 	server    *toxiproxy.ApiServer
 	proxies   []*toxiproxy.Proxy
@@ -40,16 +40,36 @@ type fleet struct {
 
 const fleetSize = 4
 
-// newFleet makes the database, the Redis and the proxies; keysAndValues are keys
-// of the DSN.
-func newFleet(t *testing.T, keysAndValues ...string) *fleet {
+// redisServer is a Redis that can be broken.
+type redisServer interface {
+	URL() string
+	Kill()
+	Start()
+	Pause()
+	Resume()
+}
+
+// torture is how many operations a history has at least, and killed how many
+// writers die, in the long form of the tests; 0 asks for the short form.
+var torture, killed = number("MLCACHE_TORTURE"), number("MLCACHE_TORTURE_KILLS")
+
+func number(name string) int {
+	n, err := strconv.Atoi(os.Getenv(name))
+	if err != nil && os.Getenv(name) != "" {
+		panic(name + " is not a number")
+	}
+	return n
+}
+
+// newFleet makes the database, a Redis of its own and the proxies; keysAndValues
+// are keys of the DSN.
+func newFleet(t *testing.T, shape history.Shape, keysAndValues ...string) *fleet {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("MLCACHE_TEST_SEED"), 10, 64); err == nil {
 		seed = s
 	}
 	t.Logf("MLCACHE_TEST_SEED=%d", seed)
-	shape := history.Shape{Tables: 3, Rows: 3}
 	f := &fleet{
 		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), recorder: history.NewRecorder(shape),
 		redis:  harness.StartRedis(t, "--repl-diskless-sync-delay", "0"),
@@ -96,6 +116,9 @@ func (f *fleet) start() {
 func (f *fleet) startProcess(i int) *history.Process {
 	f.t.Helper()
 	o := f.orders
+	if i > 0 {
+		o.Cancel = 0 // one of them is enough: a cancelled write shuts its table for a fence's lease
+	}
 	o.DSN = harness.With(f.dsn, "mlcache_redis", "redis://"+f.proxies[i].Listen)
 	return f.recorder.Start(f.t, o)
 }

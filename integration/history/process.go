@@ -19,6 +19,7 @@ type Process struct {
 	stdin   io.WriteCloser
 	ready   chan struct{}
 	drained chan struct{} // all that it has told has been read
+	writing chan struct{} // it has begun a write
 	ended   bool
 }
 
@@ -31,7 +32,7 @@ func (r *Recorder) Start(t testing.TB, o Orders) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, orders: o, cmd: exec.Command(executable), ready: make(chan struct{}), drained: make(chan struct{})}
+	p := &Process{t: t, orders: o, cmd: exec.Command(executable), ready: make(chan struct{}), drained: make(chan struct{}), writing: make(chan struct{}, 1)}
 	p.cmd.Env = append(os.Environ(), envWorker+"=1")
 	p.cmd.Stderr = os.Stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -81,6 +82,12 @@ func (p *Process) read(r *Recorder, out io.Reader) {
 			continue
 		}
 		r.add(p.orders.Process, e)
+		if e.Kind == eventIntent {
+			select {
+			case p.writing <- struct{}{}:
+			default:
+			}
+		}
 	}
 }
 
@@ -124,5 +131,19 @@ func (p *Process) signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Error(err)
+	}
+}
+
+// Writing returns when the worker begins its next write, or has ended, or after
+// the limit.
+func (p *Process) Writing(limit time.Duration) {
+	select {
+	case <-p.writing:
+	default:
+	}
+	select {
+	case <-p.writing:
+	case <-p.drained:
+	case <-time.After(limit):
 	}
 }

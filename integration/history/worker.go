@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -40,6 +41,8 @@ func IsWorker() bool { return os.Getenv(envWorker) != "" }
 // Work reads its Orders from in, then reads and writes registers until in ends,
 // telling out of each operation. It returns the exit code.
 func Work(in io.Reader, out io.Writer) int {
+	// What mlcache has to say about each fault is of no interest here.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	requests := bufio.NewReader(in)
 	line, err := requests.ReadBytes('\n')
 	w := &worker{log: &eventLog{out: bufio.NewWriterSize(out, 64<<10)}}

@@ -1,0 +1,233 @@
+package history_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mlcache/mlcache/integration/harness"
+	"github.com/mlcache/mlcache/integration/history"
+)
+
+// fault is something that goes wrong for a while.
+type fault struct {
+	name string
+	run  func(f *fleet)
+	// settle is how long the cache may then take to serve as before.
+	settle time.Duration
+	// spares: every process is still able to tell Redis of its changes.
+	spares bool
+}
+
+// afterLoss is how long a new epoch is in quarantine, and some more.
+const afterLoss = 6 * time.Second
+
+var (
+	cut = fault{"one process cut off", func(f *fleet) {
+		p := f.proxies[f.random.IntN(fleetSize)]
+		p.Stop()
+		f.wait(1500 * time.Millisecond)
+		f.must(p.Start())
+	}, time.Second, false}
+
+	latency = fault{"slow network", func(f *fleet) {
+		for i := range f.proxies {
+			defer f.poison(i, toxic{"latency", "downstream", map[string]any{"latency": 10 + f.random.IntN(60), "jitter": 20}})()
+		}
+		f.wait(time.Second)
+	}, time.Second, false}
+
+	verySlow = fault{"one process slower than time-outs", func(f *fleet) {
+		defer f.poison(f.random.IntN(fleetSize), toxic{"latency", "upstream", map[string]any{"latency": 300, "jitter": 250}})()
+		f.wait(1500 * time.Millisecond)
+	}, 2 * time.Second, false}
+
+	deafAndMute = fault{"half-open to one process", func(f *fleet) {
+		stream := []string{"upstream", "downstream"}[f.random.IntN(2)]
+		defer f.poison(f.random.IntN(fleetSize), toxic{"timeout", stream, map[string]any{"timeout": 0}})()
+		f.wait(1500 * time.Millisecond)
+	}, 2 * time.Second, false}
+
+	slicer = fault{"packets cut up", func(f *fleet) {
+		for i := range f.proxies {
+			defer f.poison(i, toxic{"slicer", "upstream", map[string]any{"average_size": 40, "size_variation": 30, "delay": 200}})()
+			defer f.poison(i, toxic{"slicer", "downstream", map[string]any{"average_size": 20, "size_variation": 15, "delay": 200}})()
+		}
+		f.wait(time.Second)
+	}, time.Second, false}
+
+	reset = fault{"connections reset", func(f *fleet) {
+		for range 5 {
+			remove := f.poison(f.random.IntN(fleetSize), toxic{"reset_peer", "downstream", map[string]any{"timeout": 0}})
+			f.wait(100 * time.Millisecond)
+			remove()
+			f.wait(100 * time.Millisecond)
+		}
+	}, time.Second, false}
+
+	deafen = fault{"subscriptions cut", func(f *fleet) {
+		for range 5 {
+			f.must(f.admin().Do(f.t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err())
+			f.wait(200 * time.Millisecond)
+		}
+	}, 0, true}
+
+	stall = fault{"Redis hangs for 5s", func(f *fleet) {
+		f.redis.Pause()
+		f.wait(5 * time.Second)
+		f.redis.Resume()
+	}, 3 * time.Second, false}
+
+	shortStalls = fault{"Redis hangs again and again", func(f *fleet) {
+		for range 4 {
+			f.redis.Pause()
+			f.wait(time.Duration(50+f.random.IntN(300)) * time.Millisecond)
+			f.redis.Resume()
+			f.wait(200 * time.Millisecond)
+		}
+	}, 2 * time.Second, false}
+
+	restart = fault{"Redis killed, back empty", func(f *fleet) {
+		f.redis.Kill()
+		f.wait(time.Duration(f.random.IntN(1000)) * time.Millisecond)
+		f.redis.Start()
+		f.wait(500 * time.Millisecond)
+	}, afterLoss, false}
+
+	flush = fault{"FLUSHALL", func(f *fleet) {
+		for range 2 {
+			f.must(f.admin().FlushAll(f.t.Context()).Err())
+			f.wait(500 * time.Millisecond)
+		}
+	}, afterLoss, true}
+
+	loseVersions = fault{"versions evicted", func(f *fleet) {
+		for range 3 {
+			keys, err := f.admin().Keys(f.t.Context(), "*}:v").Result()
+			f.must(err)
+			f.must(f.admin().Del(f.t.Context(), keys...).Err())
+			f.wait(300 * time.Millisecond)
+		}
+	}, afterLoss, true}
+
+	evict = fault{"memory full, allkeys-lru", func(f *fleet) {
+		admin := f.admin()
+		used, err := admin.InfoMap(f.t.Context(), "memory").Result()
+		f.must(err)
+		var bytes int64
+		fmt.Sscan(used["Memory"]["used_memory"], &bytes)
+		f.must(admin.ConfigSet(f.t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+		for range 3 {
+			f.must(admin.ConfigSet(f.t.Context(), "maxmemory", fmt.Sprint(bytes)).Err())
+			f.wait(300 * time.Millisecond)
+			f.must(admin.ConfigSet(f.t.Context(), "maxmemory", "1000000").Err()) // less than the server itself
+			f.wait(200 * time.Millisecond)
+		}
+		f.must(admin.ConfigSet(f.t.Context(), "maxmemory", "0").Err())
+	}, afterLoss, false}
+
+	failover = fault{"failover to a replica that lags", func(f *fleet) { f.failover(false) }, afterLoss, false}
+
+	flipFlop = fault{"failover, and back to the old master", func(f *fleet) { f.failover(true) }, afterLoss, false}
+
+	suspend = fault{"a process stands still", func(f *fleet) {
+		p := f.processes[f.random.IntN(fleetSize)]
+		for range 3 {
+			p.Writing(time.Second)
+			f.wait(time.Duration(f.random.IntN(3000)) * time.Microsecond)
+			p.Suspend()
+			f.wait(time.Duration(100+f.random.IntN(900)) * time.Millisecond)
+			p.Resume()
+			f.wait(200 * time.Millisecond)
+		}
+	}, time.Second, true}
+
+	// Longer than the lease of a fence, so that a writer can commit when its fence
+	// has ended.
+	suspendLong = fault{"a process stands still for 7s", func(f *fleet) {
+		p := f.processes[f.random.IntN(fleetSize)]
+		p.Writing(time.Second)
+		f.wait(time.Duration(f.random.IntN(3000)) * time.Microsecond)
+		p.Suspend()
+		f.wait(7 * time.Second)
+		p.Resume()
+	}, time.Second, true}
+
+	kill = fault{"writers killed", func(f *fleet) {
+		for range 2 {
+			f.killWriter()
+			f.wait(200 * time.Millisecond)
+		}
+	}, time.Second, true}
+)
+
+// killWriter kills a process right after it has begun a write.
+func (f *fleet) killWriter() {
+	i := f.random.IntN(fleetSize)
+	f.processes[i].Writing(time.Second)
+	f.wait(time.Duration(f.random.IntN(4000)) * time.Microsecond)
+	f.kill(i)
+}
+
+func (f *fleet) wait(d time.Duration) { time.Sleep(d) }
+
+func (f *fleet) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// failover brings all processes to a replica that has stopped following a while
+// ago; and, if back is set, to the old master again, which has heard nothing of
+// what the new one was told.
+func (f *fleet) failover(back bool) {
+	old := f.redis
+	replica := harness.StartRedis(f.t, "--repl-diskless-sync-delay", "0")
+	c := redis.NewClient(&redis.Options{Addr: hostPort(f.t, replica.URL())})
+	defer c.Close()
+	host, port, _ := strings.Cut(hostPort(f.t, old.URL()), ":")
+	f.must(c.Do(f.t.Context(), "REPLICAOF", host, port).Err())
+	harness.Eventually(f.t, 20*time.Second, "the replica follows", func() bool {
+		return strings.Contains(c.Info(f.t.Context(), "replication").Val(), "master_link_status:up")
+	})
+	f.wait(200 * time.Millisecond)
+	f.must(c.Do(f.t.Context(), "REPLICAOF", "NO", "ONE").Err())
+	f.wait(500 * time.Millisecond) // what is written now is lost
+	f.lead(replica)
+	f.wait(time.Second)
+	if back {
+		f.lead(old)
+		replica.Kill()
+		return
+	}
+	old.Kill()
+	f.redis = replica
+}
+
+// lead leads all processes to another Redis. Nobody is connected to both.
+func (f *fleet) lead(to redisServer) {
+	for _, p := range f.proxies {
+		p.Stop()
+	}
+	for _, p := range f.proxies {
+		p.Upstream = hostPort(f.t, to.URL())
+		f.must(p.Start())
+	}
+}
+
+// suffer runs a fault between quiet times.
+func (f *fleet) suffer(x fault) {
+	f.t.Helper()
+	f.recorder.Phase(history.Phase{Name: x.name, RedisBroken: !x.spares})
+	x.run(f)
+	if x.settle > 0 {
+		// What went wrong may still be on its way.
+		f.recorder.Phase(history.Phase{Name: "  settling", RedisBroken: !x.spares})
+		time.Sleep(x.settle)
+	}
+	f.recorder.Phase(history.Phase{Name: "  quiet", Quiet: true})
+	time.Sleep(time.Second)
+}
