@@ -5,11 +5,9 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mlcache/mlcache/cache"
@@ -107,82 +105,6 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	return c.readBounded(ctx, l)
 }
 
-// needSettings reads the settings whose values are not known yet.
-func (c *conn) needSettings(ctx context.Context, names []string) error {
-	for _, name := range names {
-		if _, ok := c.custom[name]; ok {
-			continue
-		}
-		if err := c.open(ctx); err != nil {
-			return err
-		}
-		if c.session == nil {
-			return errUnknownSession // it opened as another one; the next read knows
-		}
-		values, err := readSettings(ctx, newQuerier(c.origin), names)
-		if err != nil {
-			return err
-		}
-		if c.custom == nil {
-			c.custom = values
-		} else {
-			maps.Copy(c.custom, values)
-		}
-		break
-	}
-	return nil
-}
-
-// makeKey encodes who asks, what, and with which arguments. The key is exact: no
-// two questions share one.
-func (c *conn) makeKey(l *lookup) Reason {
-	key := append(c.keyBuf[:0], l.session.id[:]...)
-	key = append(key, l.plan.digest[:]...)
-	for _, name := range l.plan.settings {
-		key = cache.AppendString(key, c.custom[name])
-	}
-	key = binary.AppendUvarint(key, uint64(len(l.args)))
-	for i := range l.args {
-		v := l.args[i].Value
-		switch v := v.(type) {
-		case string:
-			if sqlinfo.SpecialDate(v) {
-				return ReasonDateArgument
-			}
-		case []byte:
-			if sqlinfo.SpecialDate(string(v)) {
-				return ReasonDateArgument
-			}
-		}
-		var ok bool
-		if key, ok = cache.AppendArg(key, v); !ok || l.args[i].Name != "" {
-			return ReasonArgument
-		}
-	}
-	c.keyBuf = key
-	if len(key) > cache.MaxKeySize {
-		return ReasonArgument
-	}
-	l.key = key
-	return ""
-}
-
-// loadStamps reads the versions that the answer depends on, as they are now. The
-// first stamp ties the entry to its key, so that bytes that turn up under
-// another key are no answer.
-func (c *conn) loadStamps(l *lookup) {
-	sum := xxhash.Sum64(l.key)
-	if sum == 0 {
-		sum = 1
-	}
-	stamps := append(c.stampBuf[:0], sum)
-	for _, cell := range l.plan.cells {
-		stamps = append(stamps, cell.Load())
-	}
-	c.stampBuf = stamps
-	l.stamps = stamps
-}
-
 // fromL1 returns the rows of a good entry in L1, or nil.
 func (c *conn) fromL1(l *lookup) driver.Rows {
 	level := &c.counters.L1
@@ -242,30 +164,6 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 		c.keepInL1(l.key, entry, end.Sub(now))
 	}
 	return rows
-}
-
-func (c *conn) keepInL1(key, entry []byte, ttl time.Duration) {
-	if c.engine.l1 == nil || ttl <= 0 {
-		return
-	}
-	switch err := c.engine.l1.Set(context.Background(), key, entry, ttl); {
-	case err == nil:
-		c.counters.L1.Sets.Add(1)
-	case errors.Is(err, cache.ErrTooLarge):
-		c.counters.L1.TooLarge.Add(1)
-	default:
-		c.counters.L1.SetErrors.Add(1)
-	}
-}
-
-// ttl is the time to live that the configuration, the hint and the caller allow.
-func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
-	for _, d := range []time.Duration{l.plan.ttl, l.opts.ttl} {
-		if d > 0 && d < configured {
-			configured = d
-		}
-	}
-	return configured
 }
 
 // readBounded goes on after L1 had no good entry.
@@ -422,37 +320,4 @@ func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 		c.engine.stats.bypass(ReasonNotStorable)
 	}
 	return rec, nil
-}
-
-// store keeps an answer that was read under l.stamps by a query that began at
-// started.
-func (c *conn) store(l *lookup, payload []byte, started time.Time) {
-	e := c.engine
-	l1 := cache.Jitter(e.ttl(l, e.cfg.L1TTL), ttlJitter)
-	l2 := cache.Jitter(e.ttl(l, e.cfg.L2TTL), ttlJitter)
-	var flags uint8
-	if e.versions.Quarantine() > 0 {
-		// Fences may have been lost: nothing may live longer than the bound, and
-		// strict has none.
-		if e.cfg.Consistency == Strict {
-			return
-		}
-		l1, l2 = min(l1, e.cfg.MaxStaleness), min(l2, e.cfg.MaxStaleness)
-		flags = flagShort
-	}
-	entry, err := cache.AppendEntry(nil, &cache.Header{
-		Stamps:   l.stamps,
-		StoredAt: started.UnixMilli(),
-		Deadline: started.Add(l1).UnixMilli(),
-		Flags:    flags,
-	}, payload)
-	if err != nil {
-		return
-	}
-	c.keepInL1(l.key, entry, l1-time.Since(started))
-	if e.fills != nil {
-		shared := slices.Clone(entry)
-		cache.SetDeadline(shared, started.Add(l2).UnixMilli())
-		e.fills.put(slices.Clone(l.key), shared, l2, started)
-	}
 }
