@@ -76,21 +76,20 @@ func TestFightEndsWithTheFirstError(t *testing.T) {
 
 func TestBetweenComesBeforeEachRound(t *testing.T) {
 	t.Parallel()
-	var between, ops int
-	plan := Plan{Slice: time.Microsecond, Rounds: 4, Warm: 50, Between: func() { between++; ops = 0 }}
-	least := 1 << 30
+	const warm = 1 << 20 // more than fills a slice
+	between, first, least := 0, false, 1<<30
+	plan := Plan{Slice: time.Microsecond, Rounds: 4, Warm: warm, Between: func() { between++; first = true }}
 	count := func(n int) error {
-		if ops == 0 && between > 0 {
-			least = min(least, n)
+		if first {
+			least, first = min(least, n), false
 		}
-		ops += n
 		return nil
 	}
-	if _, err := Fight(t.Context(), count, spin(time.Microsecond), plan); err != nil {
+	if _, err := Fight(t.Context(), count, func(int) error { return nil }, plan); err != nil {
 		t.Fatal(err)
 	}
-	if between != 4 || least < 50 {
-		t.Errorf("%d calls, at least %d operations of warming up; want 4 and 50", between, least)
+	if between != plan.Rounds || least != warm {
+		t.Errorf("%d calls, then at least %d operations; want %d and %d", between, least, plan.Rounds, warm)
 	}
 }
 
