@@ -41,7 +41,7 @@ func TestPgxsOwnTestsPass(t *testing.T) {
 	plain, cached := build(t)
 	database := "PGX_TEST_DATABASE=" + harness.NewDatabase(t,
 		"CREATE EXTENSION hstore", "CREATE EXTENSION ltree", "CREATE DOMAIN uint64 AS numeric(20,0)")
-	env := []string{database, "MLCACHE_REDIS=" + harness.RedisURL(), "MLCACHE_NAMESPACE=" + harness.NewNamespace(t)}
+	env := []string{database, "MLCACHE_REDIS=" + patientRedis(), "MLCACHE_NAMESPACE=" + harness.NewNamespace(t)}
 	references := make(map[int]outcome)
 	for _, round := range rounds {
 		count := "REPEATS=" + strconv.Itoa(round.repeats)
