@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func names(list []Name) string {
@@ -294,95 +293,6 @@ func TestSeveralStatements(t *testing.T) {
 	}
 }
 
-func TestSessionAndTransaction(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ sql, want string }{
-		{`BEGIN ISOLATION LEVEL SERIALIZABLE`, "tx begin"},
-		{`START TRANSACTION`, "tx begin"},
-		{`COMMIT`, "tx commit"},
-		{`END TRANSACTION`, "tx commit"},
-		{`COMMIT WORK AND CHAIN`, "tx commit chain"},
-		{`COMMIT AND NO CHAIN`, "tx commit"},
-		{`ROLLBACK`, "tx rollback"},
-		{`ABORT AND CHAIN`, "tx rollback chain"},
-		{`ROLLBACK TO a`, "tx rollback to"},
-		{`ROLLBACK WORK TO SAVEPOINT a`, "tx rollback to"},
-		{`SAVEPOINT a`, "tx savepoint"},
-		{`RELEASE SAVEPOINT a`, "tx release"},
-		{`PREPARE TRANSACTION 'x'`, "tx prepare transaction"},
-		{`COMMIT PREPARED 'x'`, "tx commit prepared"},
-		{`ROLLBACK PREPARED 'x'`, "tx rollback prepared"},
-		{`SET TRANSACTION READ ONLY`, "tx set transaction"},
-		{`SET LOCAL TRANSACTION READ ONLY`, "tx set transaction"},
-		{`SET search_path TO a, b`, "session set search_path"},
-		{`SET SESSION "DateStyle" = 'ISO'`, "session set datestyle"},
-		{`SET LOCAL App.Tenant = '1'`, "session set local app.tenant"},
-		{`SET local.x = 1`, "session set local.x"},
-		{`SET TIME ZONE 'UTC'`, "session set timezone"},
-		{`SET LOCAL TIME ZONE LOCAL`, "session set local timezone"},
-		{`SET SCHEMA 'x'`, "session set search_path"},
-		{`SET NAMES 'utf8'`, "session set client_encoding"},
-		{`SET XML OPTION DOCUMENT`, "session set xmloption"},
-		{`SET ROLE bob`, "session role"},
-		{`SET role TO bob`, "session role"},
-		{`SET LOCAL ROLE bob`, "session role local"},
-		{`SET SESSION AUTHORIZATION bob`, "session role"},
-		{`SET SESSION SESSION AUTHORIZATION bob`, "session role"},
-		{`SET session_authorization = bob`, "session role"},
-		{`SET LOCAL SESSION AUTHORIZATION DEFAULT`, "session role local"},
-		{`SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY`, "session session characteristics"},
-		{`SET CONSTRAINTS ALL DEFERRED`, "session constraints"},
-		{`RESET ALL`, "session reset all"},
-		{`RESET a.b`, "session reset a.b"},
-		{`RESET ROLE`, "session role"},
-		{`RESET SESSION AUTHORIZATION`, "session role"},
-		{`RESET TIME ZONE`, "session reset timezone"},
-		{`DISCARD ALL`, "session discard all"},
-		{`DISCARD TEMPORARY`, "session discard temp"},
-		{`DISCARD PLANS`, "session discard other"},
-		{`PREPARE p AS SELECT 1`, "session prepare"},
-		{`DEALLOCATE ALL`, "session deallocate"},
-		{`LISTEN x`, "session listen"},
-		{`UNLISTEN *`, "session unlisten"},
-		{`LOAD 'x'`, "session load"},
-	} {
-		info := Parse(c.sql)
-		got := strings.Join(strings.Fields(fmt.Sprint(info.Kind, " ", info.TxOp, " ", info.SessionOp, " ", info.Setting)), " ")
-		if info.TxChain {
-			got += " chain"
-		}
-		if got != c.want {
-			t.Errorf("%s: %q, want %q", c.sql, got, c.want)
-		}
-		if info.ChangesSession != (info.Kind == Session) {
-			t.Errorf("%s: changes session %v", c.sql, info.ChangesSession)
-		}
-	}
-}
-
-func TestHints(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		sql  string
-		want Hint
-	}{
-		{`SELECT 1`, Hint{}},
-		{`/* mlcache: off */ SELECT 1`, Hint{Mode: HintOff}},
-		{`SELECT 1 -- MLCACHE: on`, Hint{Mode: HintOn}},
-		{`SELECT 1 /* mlcache:on,ttl=90s */;`, Hint{Mode: HintOn, TTL: 90 * time.Second}},
-		{`SELECT 1; /* mlcache: ttl = 2m */`, Hint{TTL: 2 * time.Minute}},
-		{`/* app */ /* mlcache: on */ SELECT 1 /* mlcache: ttl=1s */`, Hint{Mode: HintOn, TTL: time.Second}},
-		{`SELECT /* mlcache: off */ 1`, Hint{}},
-		{`SELECT '/* mlcache: off */'`, Hint{}},
-		{`/* mlcache: sometimes */ SELECT 1`, Hint{Bad: " sometimes"}},
-		{`/* mlcache: on, ttl=-1s */ SELECT 1`, Hint{Bad: " on, ttl=-1s"}},
-	} {
-		if got := Parse(c.sql).Hint; got != c.want {
-			t.Errorf("%s: %+v", c.sql, got)
-		}
-	}
-}
-
 func TestBackslashEscapes(t *testing.T) {
 	t.Parallel()
 	const sql = `SELECT 'a\' FROM b WHERE c = ' FROM d --'`
@@ -391,34 +301,5 @@ func TestBackslashEscapes(t *testing.T) {
 	}
 	if got := names(ParseOptions(sql, Options{BackslashEscapes: true}).Reads); got != "d" {
 		t.Errorf("off: %q", got)
-	}
-}
-
-// TestHostile reads texts made to cost much; each must cost little.
-func TestHostile(t *testing.T) {
-	t.Parallel()
-	for _, piece := range []string{
-		"(", "[", ")", "((", "f(", "(SELECT ", "'", "''", "\"", "$", "$$", "$a$b", "/*", "--", "E'\\", "a.", ".", ",", "+-", "-", "@",
-		"a ", "a,", "'now'", "1", "1e", "0x", "::", "::a", "WITH a AS (", "CASE ", "JOIN ", "FROM ", "FROM a,", "U&\"\\", "\xff", "é", "\x00", ";", "a;",
-		"SELECT ", "INSERT INTO ", "OPERATOR(", "$1 ", "x AS ", "BEGIN ATOMIC ", "EXPLAIN ", "a b ",
-	} {
-		for _, head := range []string{"", "SELECT * FROM ", "CREATE FUNCTION ", "WITH x AS (SELECT 1), "} {
-			n := 1_000_000
-			if head != "" {
-				n = 100_000
-			}
-			sql := head + strings.Repeat(piece, n/len(piece))
-			start := time.Now()
-			info := Parse(sql)
-			// A few milliseconds on an idle machine; what is quadratic takes minutes.
-			if d := time.Since(start); d > 3*time.Second {
-				t.Errorf("%s for %q after %q", d, piece, head)
-			}
-			if info.Refusal == "" && len(sql) > defaultMaxBytes {
-				t.Errorf("%q is not refused", piece)
-			}
-			Canonical(nil, sql)
-			ParseBody("plpgsql", sql)
-		}
 	}
 }
