@@ -66,7 +66,7 @@ func newEngine(origin driver.Connector, cfg *Config) (*engine, error) {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace)
 		e.fills = newFiller(e)
 	}
-	e.versions.OnChange(scopeSchema, e.schema.drop)
+	hub.onSchemaChange(e.schema.drop)
 	return e, nil
 }
 

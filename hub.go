@@ -21,6 +21,19 @@ type hub struct {
 	client   redis.UniversalClient // nil without Redis
 	versions *invalidation.Versions
 	users    int
+
+	// schemaListeners are told when the schema changes. versions itself has one
+	// listener only, since it keeps those for as long as it lives.
+	listening       sync.Mutex
+	schemaListeners map[*hubRef]func()
+}
+
+func (h *hub) schemaChanged() {
+	h.listening.Lock()
+	defer h.listening.Unlock()
+	for _, f := range h.schemaListeners {
+		f()
+	}
 }
 
 type hubKey struct{ namespace, redis, mode string }
@@ -64,7 +77,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 	defer hubs.Unlock()
 	h := hubs.open[key]
 	if h == nil {
-		h = &hub{key: key}
+		h = &hub{key: key, schemaListeners: make(map[*hubRef]func())}
 		if cfg.Redis != "" {
 			client, err := newRedisClient(cfg)
 			if err != nil {
@@ -85,6 +98,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 			return nil, err
 		}
 		h.versions = v
+		v.OnChange(scopeSchema, h.schemaChanged)
 		hubs.open[key] = h
 	}
 	h.users++
@@ -101,8 +115,19 @@ type hubRef struct {
 	err      error
 }
 
+// onSchemaChange makes f run after each change of the schema, until release. f
+// must not block.
+func (r *hubRef) onSchemaChange(f func()) {
+	r.hub.listening.Lock()
+	defer r.hub.listening.Unlock()
+	r.hub.schemaListeners[r] = f
+}
+
 func (r *hubRef) release() error {
 	r.once.Do(func() {
+		r.hub.listening.Lock()
+		delete(r.hub.schemaListeners, r)
+		r.hub.listening.Unlock()
 		hubs.Lock()
 		r.hub.users--
 		last := r.hub.users == 0
