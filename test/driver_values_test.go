@@ -28,7 +28,7 @@ func valueColumns() []column {
 	cols := make([]column, len(valueRow()))
 	for i := range cols {
 		cols[i] = column{
-			name: "c", // every column has the same name
+			name:   "c", // every column has the same name
 			dbType: "TYPE" + string(rune('A'+i)), length: int64(i), hasLength: i%2 == 0,
 			nullable: i%3 == 0, hasNullable: i%2 == 1, precision: int64(i), scale: int64(-i), hasPrecision: i%3 == 1,
 			scan: []reflect.Type{
