@@ -9,7 +9,12 @@ func (s *scanner) clause(f *frame) bool {
 		s.tableWord(f)
 	case kwValues:
 		switch f.state {
-		case stTarget, stWithAfter, stWithDef:
+		case stWithAfter, stWithDef:
+			f.state = stExpr
+		case stTarget:
+			if !f.insert {
+				return false // an alias
+			}
 			f.state = stExpr
 		case stWithName:
 			return false
@@ -71,7 +76,7 @@ func (s *scanner) clause(f *frame) bool {
 		f.cases = max(f.cases-1, 0)
 	case kwReturning:
 		f.endList()
-		if !f.query && s.depth() > 1 && isNameToken(s.next) && !s.everything {
+		if !f.query && s.depth() > 1 && isNameToken(s.next) && (!s.everything || f.jsonCall()) {
 			s.advance() // json_value(... RETURNING type)
 			s.typeName(&Name{})
 		}
@@ -127,6 +132,16 @@ func (s *scanner) clause(f *frame) bool {
 		return false
 	}
 	return true
+}
+
+// jsonCall reports whether the level holds the arguments of a function of SQL/JSON
+// that takes RETURNING.
+func (f *frame) jsonCall() bool {
+	switch f.call {
+	case kwJson_array, kwJson_arrayagg, kwJson_object, kwJson_objectagg, kwJson_query, kwJson_serialize, kwJson_value:
+		return true
+	}
+	return false
 }
 
 // tableWord handles TABLE, which begins a query of its own (TABLE t) only where a

@@ -162,6 +162,13 @@ const (
 	kwInto
 	kwIs
 	kwJoin
+	kwJson_array
+	kwJson_arrayagg
+	kwJson_object
+	kwJson_objectagg
+	kwJson_query
+	kwJson_serialize
+	kwJson_value
 	kwKey
 	kwLanguage
 	kwLeft
@@ -276,7 +283,8 @@ const actedOn = `abort all alter analyse analyze and as at atomic authorization 
 	current_timestamp current_user cycle deallocate declare delete discard distinct do
 	document drop end escape except execute explain extract false fetch filter first for from
 	full function global grant group grouping having ilike import in inner insert intersect
-	into is join key language left like limit listen load local localtime localtimestamp lock
+	into is join json_array json_arrayagg json_object json_objectagg json_query json_serialize
+	json_value key language left like limit listen load local localtime localtimestamp lock
 	materialized merge move names natural next no normalized not notify null offset on only
 	operator option or order outer over overlaps overlay partition passing precision prepare
 	prepared procedure reassign recursive refresh reindex release replace reset return
