@@ -2,7 +2,7 @@
 
 # The modules of go.work whose tests need no server.
 UNIT := ./... ./bench/... ./cmd/mlcache/... ./sqlinfo/oracle/... ./test/...
-MODULES := . bench cmd/mlcache integration sqlinfo/oracle test
+MODULES := . $(patsubst %/go.mod,%,$(wildcard */go.mod */*/go.mod))
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -21,7 +21,8 @@ test: vet unit integration ## run every test, set-up included
 
 .PHONY: vet
 vet: ## run go vet over every module
-	go vet $(UNIT) ./integration/...
+	go vet -race $(UNIT) ./integration/...
+	cd integration/orm && GOWORK=off go vet -race ./...
 
 .PHONY: unit
 unit: ## run the tests that need no server
@@ -29,12 +30,12 @@ unit: ## run the tests that need no server
 
 .PHONY: integration
 integration: ## run the tests over real PostgreSQL and Redis
-	integration/run.sh ./...
+	integration/run.sh
 
 .PHONY: lint
 lint: ## run golangci-lint and check that every go.mod is tidy (builds the linter at first)
 	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go mod tidy -diff) &&) true
-	$(foreach m,$(MODULES),(cd $(m) && go run $(GOLANGCI_LINT) run ./...) &&) true
+	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go run $(GOLANGCI_LINT) run ./...) &&) true
 
 .PHONY: fmt
 fmt: ## format every Go file

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs the integration tests with what this machine has.
 #
-# usage: run.sh [arguments of go test]      default: ./...
+# usage: run.sh [arguments of go test]
+# Without arguments it runs every package here, those of nested modules too.
 #
 # The servers are, in this order:
 #   1. those that MLCACHE_TEST_POSTGRES and MLCACHE_TEST_REDIS name;
@@ -56,6 +57,17 @@ if [ -z "${MLCACHE_TEST_POSTGRES:-}" ] || [ -z "${MLCACHE_TEST_REDIS:-}" ]; then
   trap remove_containers EXIT
 fi
 
-[ $# -gt 0 ] || set -- ./...
 # The tests mostly wait for servers, so more of them run at once than there are cores.
-go test -race -count=1 -parallel 6 -timeout 12m "$@"
+run=(go test -race -count=1 -parallel 6 -timeout 20m)
+if [ $# -gt 0 ]; then
+  "${run[@]}" "$@"
+  exit
+fi
+
+failed=0
+"${run[@]}" ./... || failed=1
+# Modules of their own, so that what they need stays out of the other tests' way.
+for module in */go.mod; do
+  (cd "${module%/go.mod}" && GOWORK=off "${run[@]}" ./...) || failed=1
+done
+exit "$failed"
