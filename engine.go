@@ -117,12 +117,6 @@ func sameParams(pc *pgx.Conn, params map[string]string) bool {
 	return true
 }
 
-// isServerError says that the database answered, with an error.
-func isServerError(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe)
-}
-
 // safeError gives an error's text for a log. Errors of connecting can quote a
 // DSN; pgx takes the password out of those, other origins may not.
 func safeError(err error) string {

@@ -3,6 +3,10 @@ package mlcache
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,6 +196,9 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState) (*schemaStat
 		// An origin that is no PostgreSQL (a mock) gives itself away by a
 		// statement that looks like none of its user's.
 		if _, err := q.Query(ctx, "SHOW server_version_num"); err != nil {
+			if !answered(origin, err) {
+				return nil, err
+			}
 			return e.withoutCatalog(ctx, st, err)
 		}
 	}
@@ -232,11 +239,21 @@ func (e *engine) withoutCatalog(ctx context.Context, st *schemaState, cause erro
 	return st, nil
 }
 
-// answered reports whether a failed catalog query shows that the origin is up
-// and has no such catalog, and not merely that it could not be reached.
+// answered reports whether a failed catalog query shows that the origin is up and
+// has no such catalog. A connection that broke, a time-out, a lock or a shutdown
+// says nothing: a PostgreSQL that was busy for a moment must not be treated as
+// something else from then on.
 func answered(origin driver.Conn, err error) bool {
-	if pc := pgxConn(origin); pc != nil {
-		return isServerError(err) && !pc.IsClosed()
+	var server interface{ SQLState() string }
+	if errors.As(err, &server) {
+		// No such table or function, or no right to it (class 42), or nothing of the
+		// kind (class 0A). PostgreSQL manual, appendix A.
+		return strings.HasPrefix(server.SQLState(), "42") || strings.HasPrefix(server.SQLState(), "0A")
 	}
-	return true
+	if pgxConn(origin) != nil {
+		return false
+	}
+	var network net.Error
+	return !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
+		!errors.Is(err, context.Canceled) && !errors.As(err, &network)
 }
