@@ -21,6 +21,8 @@ type origin struct {
 	connect func(ctx context.Context) error
 	// catalog makes the origin answer what mlcache asks of PostgreSQL.
 	catalog bool
+	// probe, if not nil, can make a statement of mlcache's own fail.
+	probe func(query string) error
 
 	wrapConn func(*originConn) driver.Conn
 	wrapStmt func(*originStmt) driver.Stmt
@@ -133,6 +135,11 @@ func (o *origin) run(query string, args []driver.NamedValue) (*result, error) {
 		o.mu.Lock()
 		o.probes = append(o.probes, query)
 		o.mu.Unlock()
+		if o.probe != nil {
+			if err := o.probe(query); err != nil {
+				return nil, err
+			}
+		}
 		if !o.catalog {
 			return nil, errors.New("origin: this is no PostgreSQL")
 		}

@@ -3,6 +3,13 @@ package test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mlcache/mlcache"
@@ -102,5 +109,68 @@ func TestUnknownStatementLeavesTransactionsAlone(t *testing.T) {
 	}
 	if n := scanInt(t, db, ctx, "SELECT n FROM u"); n != kept {
 		t.Errorf("the transaction dropped everything: %v", h.Stats().Reasons)
+	}
+}
+
+// sqlState is the error of a server, as drivers for PostgreSQL have it.
+type sqlState string
+
+func (s sqlState) Error() string    { return "server: " + string(s) }
+func (s sqlState) SQLState() string { return string(s) }
+
+// A PostgreSQL that cannot answer for a moment is no database without a catalog,
+// and one that has none is asked once.
+func TestCatalogIsAskedForUntilThereIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		err  error
+		part string // of the statement that fails
+		once bool
+	}{
+		{driver.ErrBadConn, "SHOW", false},
+		{&net.OpError{Op: "read", Err: errors.New("reset")}, "SHOW", false},
+		{sqlState("57P03"), "SHOW", false},            // starting up
+		{sqlState("55P03"), "pg_class c JOIN", false}, // lock_timeout
+		{io.ErrUnexpectedEOF, "pg_class c JOIN", false},
+		{errors.New("unexpected statement"), "SHOW", true},
+		{sqlState("42704"), "SHOW", true},
+		{sqlState("42P01"), "pg_class c JOIN", true},
+	} {
+		t.Run(tc.err.Error()+" at "+tc.part, func(t *testing.T) {
+			t.Parallel()
+			o := ticking()
+			o.catalog = true
+			failing := atomic.Bool{}
+			failing.Store(true)
+			o.probe = func(query string) error {
+				if failing.Load() && strings.Contains(query, tc.part) {
+					return tc.err
+				}
+				return nil
+			}
+			db, h := openDriver(t, o, nil)
+			for range 3 {
+				scanInt(t, db, t.Context(), "SELECT n FROM t")
+			}
+			s := h.Stats()
+			if tc.once {
+				if s.L1Hits != 2 {
+					t.Errorf("without a catalog: %+v", s)
+				}
+				return
+			}
+			if s.Bypasses != 3 || s.Reasons[mlcache.ReasonNoCatalog] != 3 {
+				t.Errorf("before the catalog is known: %+v", s)
+			}
+			failing.Store(false)
+			waitFor(t, "the catalog", func() bool {
+				x, err := h.Explain(t.Context(), "SELECT n FROM t")
+				return err == nil && slices.Equal(x.Reads, []string{"public.t"})
+			})
+			first := scanInt(t, db, t.Context(), "SELECT n FROM t")
+			if n := scanInt(t, db, t.Context(), "SELECT n FROM t"); n != first {
+				t.Error("not cached afterwards")
+			}
+		})
 	}
 }
