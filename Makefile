@@ -32,6 +32,19 @@ unit: ## run the tests that need no server
 integration: ## run the tests over real PostgreSQL and Redis
 	integration/run.sh
 
+.PHONY: bench
+bench: ## measure the cache beside pgx, go-redis and others, side by side (minutes)
+	go run ./bench
+
+.PHONY: parity
+parity: ## compare the optional interfaces with pgx's, on Go 1.26 and on Go 1.27
+	integration/run.sh -v -run TestParity .
+	GOTOOLCHAIN=go1.27.0 integration/run.sh -v -run TestParity .
+
+.PHONY: fuzz
+fuzz: ## look for a statement that PostgreSQL reads and sqlinfo misses, for ten minutes
+	cd sqlinfo/oracle && go test -run '^$$' -fuzz . -fuzztime 10m .
+
 .PHONY: lint
 lint: ## run golangci-lint and check that every go.mod is tidy (builds the linter at first)
 	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go mod tidy -diff) &&) true
