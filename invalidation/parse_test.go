@@ -8,12 +8,12 @@ import (
 
 func TestParseReply(t *testing.T) {
 	t.Parallel()
-	const head = "aaaaaaaaaaaaaaaa 00000000000000ff 250 1 42 40 0"
+	const head = "aaaaaaaaaaaaaaaa 00000000000000ff 250 42 40 0"
 	r, err := parseReply("read", []any{head, "0000000000000001 0", "ffffffffffffffff 5000"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := header{birth: "aaaaaaaaaaaaaaaa", epoch: 255, quarantine: 250 * time.Millisecond, calm: true, seq: 42, published: 40}
+	want := header{birth: "aaaaaaaaaaaaaaaa", epoch: 255, quarantine: 250 * time.Millisecond, seq: 42, published: 40}
 	if r.header != want {
 		t.Errorf("header %+v, want %+v", r.header, want)
 	}
@@ -102,7 +102,7 @@ func FuzzParseMessage(f *testing.F) {
 }
 
 func FuzzParseReply(f *testing.F) {
-	f.Add("aaaaaaaaaaaaaaaa 00000000000000ff 250 1 42 40 0", "+", "t", "0000000000000007 0")
+	f.Add("aaaaaaaaaaaaaaaa 00000000000000ff 250 42 40 0", "+", "t", "0000000000000007 0")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		for _, op := range []string{"read", "poll"} {
 			for _, raw := range [][]any{{a}, {a, b}, {a, b, c}, {a, b, c, d}} {

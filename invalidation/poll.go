@@ -140,18 +140,11 @@ func (v *Versions) poll(ctx context.Context) {
 // at a time, so that of two births the one asked for later is the newer one.
 func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	v.mu.Lock()
-	from, known := v.polled, v.birth
+	from := v.polled
 	v.mu.Unlock()
 	r, err := v.call(ctx, "poll", from)
 	if err != nil {
 		return false, err
-	}
-	if known != "" && r.birth != known && r.calm {
-		// Who made this birth did not know of this process, whose fences, or whose peers' fences, were lost with the
-		// old one: nothing stored since may last.
-		if r, err = v.call(ctx, "quarantine", r.birth); err != nil {
-			return false, err
-		}
 	}
 	var calls []func()
 	v.mu.Lock()

@@ -14,7 +14,6 @@ type header struct {
 	birth      string
 	epoch      uint64
 	quarantine time.Duration // what is left of it
-	calm       bool          // the birth was made without quarantine
 	seq        uint64
 	published  uint64
 	shut       time.Duration // how much longer everything is fenced
@@ -91,17 +90,16 @@ func parseReply(op string, raw any) (reply, error) {
 func parseHeader(text string) (header, error) {
 	var h header
 	f := strings.Split(text, " ")
-	if len(f) != 7 || len(f[0]) != 16 {
+	if len(f) != 6 || len(f[0]) != 16 {
 		return h, errReply
 	}
 	var errs [5]error
 	h.birth = f[0]
 	h.epoch, errs[0] = parseNonce(f[1])
 	h.quarantine, errs[1] = parseMillis(f[2])
-	h.calm = f[3] == "1"
-	h.seq, errs[2] = strconv.ParseUint(f[4], 10, 53)
-	h.published, errs[3] = strconv.ParseUint(f[5], 10, 53)
-	h.shut, errs[4] = parseMillis(f[6])
+	h.seq, errs[2] = strconv.ParseUint(f[3], 10, 53)
+	h.published, errs[3] = strconv.ParseUint(f[4], 10, 53)
+	h.shut, errs[4] = parseMillis(f[5])
 	for _, err := range errs {
 		if err != nil {
 			return header{}, errReply

@@ -2,7 +2,7 @@
 --   b birth    nonce of this hash: another one means that the state before it was lost
 --   e epoch    nonce of "everything": a new one makes every entry stale
 --   u          end of the quarantine, in ms of this server's clock
---   k          '1' when the birth was calm, that is without quarantine
+--   o          older births that this one has come after: ;birth;birth
 --   i          identity of the server that wrote it (changes at a restart or failover)
 --   q          sequence number, one more for every change of a scope
 --   p          sequence number of the last message published
@@ -14,6 +14,7 @@ local key = KEYS[1]
 local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local RING = 4096
 local MESSAGE_MAX = 8192
+local OLDER = 64
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -31,8 +32,8 @@ elseif not string.find(info.err or '', 'section', 1, true) then
   return redis.error_reply('NOPERM mlcache: the user needs +info to notice a failover')
 end
 
-local h = redis.call('HMGET', key, 'b', 'e', 'u', 'k', 'i', 'q', 'p', 'w')
-local birth, epoch, till, calm, home, all = h[1], h[2], tonumber(h[3]) or 0, h[4], h[5], h[8] or ''
+local h = redis.call('HMGET', key, 'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w')
+local birth, epoch, till, older, home, all = h[1], h[2], tonumber(h[3]) or 0, h[4] or '', h[5], h[8] or ''
 local seq, pub = tonumber(h[6]) or 0, tonumber(h[7]) or 0
 
 -- A command that a client sends twice must not bring the same nonce twice: the sequence number goes in.
@@ -47,23 +48,32 @@ local function newepoch()
   redis.call('HSET', key, 'e', epoch)
 end
 
-if not birth or not epoch or home ~= identity then
+-- A caller who comes from a birth that is not among the older ones comes from another server, or from before this hash
+-- began. It may have changed what this hash has not heard of: a master that was replaced, and is asked again, still has
+-- the versions of then.
+local function came(after) return string.find(older .. ';', ';' .. after .. ';', 1, true) end
+local stranger = known ~= '' and known ~= birth and not came(known)
+
+if not birth or not epoch or home ~= identity or stranger then
   -- Fences in flight may be lost: quarantine, unless nobody can have had one.
-  till, calm = now + lease, '0'
+  till = now + lease
   if not birth and known == '' then
     local subs = redis.pcall('PUBSUB', 'NUMSUB', channel)
     if type(subs) == 'table' and not subs.err and tonumber(subs[2]) == 0 then
-      calm, till = '1', 0
+      till = 0
       local server = redis.pcall('INFO', 'server')
       local up = type(server) == 'string' and tonumber(string.match(server, 'uptime_in_seconds:(%d+)'))
       if up and up * 1000 < lease then
-        calm, till = '0', now + lease - up * 1000
+        till = now + lease - up * 1000
       end
     end
   end
   newepoch()
+  for _, b in ipairs({birth or '', string.sub(known, 1, 16)}) do
+    if b ~= '' and not came(b) then older = string.sub(older .. ';' .. b, -OLDER * 17) end
+  end
   birth = string.sub(redis.sha1hex('birth:' .. epoch .. seed), 1, 16)
-  redis.call('HSET', key, 'b', birth, 'u', int(till), 'k', calm, 'i', identity)
+  redis.call('HSET', key, 'b', birth, 'u', int(till), 'o', older, 'i', identity)
 end
 
 -- The fences of a list that still hold, without those in drop; and the time at which the last of them ends.
@@ -83,7 +93,7 @@ local NONE = {}
 
 local function head()
   local _, last = holding(all, NONE)
-  return table.concat({birth, epoch, left(till), calm, int(seq), int(pub), left(last)}, ' ')
+  return table.concat({birth, epoch, left(till), int(seq), int(pub), left(last)}, ' ')
 end
 
 local function publish(items)
@@ -197,15 +207,6 @@ elseif op == 'release' then
     items[#items + 1] = n .. (last > now and 'f' or 'o') .. int(#ARGV[k]) .. ':' .. ARGV[k]
   end
   publish(items)
-
-elseif op == 'quarantine' then
-  -- The caller knew an older birth, and this one was calm: then somebody's fences were lost after all.
-  if ARGV[6] == birth and calm == '1' then
-    newepoch()
-    till, calm = now + lease, '0'
-    redis.call('HSET', key, 'u', int(till), 'k', calm)
-    publish({})
-  end
 end
 
 out[1] = head()
