@@ -226,13 +226,13 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 	if ae := (*argumentError)(nil); errors.As(err, &ae) {
 		return invalidation.RolledBack // it was never sent
 	}
-	if c.pgx == nil {
+	var pe *pgconn.PgError
+	if c.pgx == nil && !errors.As(err, &pe) {
 		return invalidation.Unknown // no telling what another driver's errors mean
 	}
 	if errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
 		return invalidation.RolledBack // it was never sent
 	}
-	var pe *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return invalidation.Committed
