@@ -24,7 +24,8 @@ type Plan struct {
 	// on top.
 	Total time.Duration
 	// Rounds is in how many equal parts the total is divided. Each gives one
-	// ratio.
+	// ratio. Where warming up takes long there are fewer, so that no duel takes
+	// much more than twice the total.
 	Rounds int
 	// Quantile is which of a round's slices stand for it, by time. Zero means
 	// Quiet. 0.5 is for sides whose own slices differ.
@@ -42,8 +43,12 @@ type Plan struct {
 // that is busy most of the time.
 const Quiet = 0.25
 
-// leastSlices is how many slices of each side a round has at least.
-const leastSlices = 3
+// A round has at least so many slices of each side, and a duel so many rounds, if
+// the plan has.
+const (
+	leastSlices = 3
+	leastRounds = 5
+)
 
 // Result is what a duel has shown.
 type Result struct {
@@ -96,7 +101,11 @@ func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, cost
 	}
 	times = make([][]float64, len(ways))
 	costs = make([]Cost, len(ways))
-	for range plan.Rounds {
+	duel := time.Now()
+	for round := range plan.Rounds {
+		if round >= leastRounds && time.Since(duel) > 2*plan.Total {
+			break
+		}
 		if plan.Between != nil {
 			plan.Between()
 			for i, way := range ways {
