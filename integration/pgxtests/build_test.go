@@ -89,6 +89,7 @@ func build(t *testing.T) (plain, cached string) {
 func pgxDir(t *testing.T) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-json", "github.com/jackc/pgx/v5")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %v", cmd, err)

@@ -85,8 +85,8 @@ func compare(t *testing.T, round string, want, got outcome, again func(name stri
 			t.Errorf("%s: %s passes over pgx, and over mlcache: %q", round, name, verdict)
 		}
 	}
-	t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache, %d exceptions, in %v; %s",
-		round, good, len(passed), len(exceptions), got.took.Round(time.Millisecond), got.counts)
+	t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache, %d exceptions, in %v (pgx %v); %s",
+		round, good, len(passed), len(exceptions), got.took.Round(time.Millisecond), want.took.Round(time.Millisecond), got.counts)
 	if len(failed) > 0 {
 		t.Logf("output of the failed tests:\n%s", got.about(failed))
 	}
@@ -161,15 +161,21 @@ func (o outcome) about(names []string) string {
 	on := false
 	for line := range strings.Lines(o.output) {
 		if _, name, ok := strings.Cut(line, "=== RUN   "); ok {
-			on = tests[strings.TrimSpace(name)]
+			on = within(strings.TrimSpace(name), tests)
 		} else if m := verdictLine.FindStringSubmatch(line); m != nil {
-			on = tests[m[2]]
+			on = within(m[2], tests)
 		}
 		if on {
 			b.WriteString(line)
 		}
 	}
 	return b.String()
+}
+
+// within says whether a test is one of tests, or inside one.
+func within(name string, tests map[string]bool) bool {
+	top, _, _ := strings.Cut(name, "/")
+	return tests[name] || tests[top]
 }
 
 // The list of exceptions names tests that exist.
