@@ -1,17 +1,14 @@
 package demo
 
-import (
-	"time"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// clockBase is the reading of the machine's monotonic clock, which all processes
-// share, at the moment of clockStart.
-var clockStart, clockBase = func() (time.Time, int64) {
+// machineClock reads the machine's monotonic clock, which all processes share. It
+// is asked each time: an offset to Go's own clock, taken once, is off by as long as
+// the process had to wait for a processor between the two readings.
+func machineClock() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return time.Unix(0, 0).Round(0), 0
+		panic("mlcache: no monotonic clock: " + err.Error()) // PostgreSQL could not run without one either
 	}
-	return time.Now(), ts.Nano()
-}()
+	return ts.Nano()
+}
