@@ -20,6 +20,7 @@ func (s *scanner) operator(op string) {
 }
 
 func (s *scanner) param() {
+	s.modifiedType()
 	n := 0
 	for _, c := range []byte(s.text[s.cur.Start+1 : s.cur.End]) {
 		n = min(n*10+int(c-'0'), 1<<16)
@@ -27,12 +28,17 @@ func (s *scanner) param() {
 	s.info.Params = max(s.info.Params, n)
 }
 
+// modifiedType notes a type that looked like a call: type(modifier) 'value'.
+func (s *scanner) modifiedType() {
+	if s.punct(s.prev, ')') && s.closedCallee > 0 {
+		s.useType(s.funcs.list[s.closedCallee-1])
+	}
+}
+
 // literal looks for date input that is relative to now.
 func (s *scanner) literal() {
 	t := s.tok(s.cur)
-	if s.punct(s.prev, ')') && s.closedCallee > 0 {
-		s.useType(s.funcs.list[s.closedCallee-1]) // type(modifier) 'value'
-	}
+	s.modifiedType()
 	v, ok := stringValue(s.cur.Kind, t)
 	if !ok || SpecialDate(v) {
 		s.refuse(ReasonSpecialDate, "")

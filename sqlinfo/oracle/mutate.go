@@ -31,8 +31,9 @@ func cut(sql string) mutable {
 	}
 }
 
-func newMutator(seed uint64, corpus []string) *mutator {
-	m := &mutator{r: rand.New(rand.NewPCG(seed, 0x6d75746174657321))}
+// newMutator makes the same mutants for the same seed, stream and corpus.
+func newMutator(seed, stream uint64, corpus []string) *mutator {
+	m := &mutator{r: rand.New(rand.NewPCG(seed, stream))}
 	seen := map[string]bool{}
 	for _, sql := range corpus {
 		c := cut(sql)

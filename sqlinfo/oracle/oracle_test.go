@@ -115,7 +115,7 @@ func TestMutants(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			m := newMutator(seed+uint64(w), texts)
+			m := newMutator(seed, uint64(w), texts)
 			for range count / workers {
 				text := m.text()
 				tree, err := pgquery.Parse(text)
