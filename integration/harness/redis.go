@@ -125,18 +125,15 @@ func (m *containerMachine) stop(ctx context.Context) error {
 	return m.container.Stop(ctx, &timeout)
 }
 
-func (m *containerMachine) kill(ctx context.Context) error {
-	_, err := m.docker.ContainerKill(ctx, m.container.GetContainerID(), client.ContainerKillOptions{Signal: "KILL"})
-	return err
-}
+func (m *containerMachine) kill(ctx context.Context) error { return m.signal(ctx, "KILL") }
 
-func (m *containerMachine) pause(ctx context.Context) error {
-	_, err := m.docker.ContainerPause(ctx, m.container.GetContainerID(), client.ContainerPauseOptions{})
-	return err
-}
+// pause is not ContainerPause: to freeze the container's control group fails now
+// and then on a busy machine.
+func (m *containerMachine) pause(ctx context.Context) error  { return m.signal(ctx, "STOP") }
+func (m *containerMachine) resume(ctx context.Context) error { return m.signal(ctx, "CONT") }
 
-func (m *containerMachine) resume(ctx context.Context) error {
-	_, err := m.docker.ContainerUnpause(ctx, m.container.GetContainerID(), client.ContainerUnpauseOptions{})
+func (m *containerMachine) signal(ctx context.Context, name string) error {
+	_, err := m.docker.ContainerKill(ctx, m.container.GetContainerID(), client.ContainerKillOptions{Signal: name})
 	return err
 }
 
