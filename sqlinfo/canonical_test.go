@@ -49,7 +49,7 @@ func seeds(f *testing.F) {
 		"SELECT 'a'\n'b' -- x", "E'\\''", "U&\"d!0061t\" UESCAPE '!'", "$a$ $b$ $a$", "/* /* */", "a+-b@-c--d\n*/", "1e5$1", "0x1F..2", "'\x00'", "\xff\xfe",
 		"WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a", "CREATE FUNCTION f() BEGIN ATOMIC SELECT CASE WHEN x THEN y END; END; SELECT 1",
 		"BEGIN; SET LOCAL x TO y; COMMIT AND CHAIN", "DO $$ BEGIN EXECUTE 'x'; END $$", "SELECT * FROM ((((a JOIN b USING (c)))), ROWS FROM (f(x) AS (y int)) z",
-		"/* mlcache: on, ttl=1s */ SELECT 1", "COPY (SELECT 1) TO STDOUT; TRUNCATE ONLY (a) CASCADE", "EXPLAIN (ANALYZE) MERGE INTO a USING b ON c WHEN MATCHED THEN DELETE",
+		"/* mlcache: on, ttl=1s */ SELECT 1", "SELECT f(1), date(2) 'x'; SELECT (x).f(1) 'a'; ) 'a'; y[1].date(z)", "COPY (SELECT 1) TO STDOUT; TRUNCATE ONLY (a) CASCADE", "EXPLAIN (ANALYZE) MERGE INTO a USING b ON c WHEN MATCHED THEN DELETE",
 	} {
 		f.Add(sql)
 	}

@@ -39,7 +39,6 @@ func (s *scanner) named() {
 		if alias || !s.isCall(f, c, word, before) {
 			s.chainEnd = 0
 		} else {
-			s.callee = 0
 			s.call(c)
 		}
 	}
@@ -205,7 +204,7 @@ func (s *scanner) call(c *chain) {
 		s.keywordCall(c.parts[0])
 		return
 	}
-	s.callee = 1 + s.function(c.name())
+	s.callee, s.calleeEnd = 1+s.function(c.name()), s.chainEnd
 }
 
 // function notes a function called and gives its place among the names.

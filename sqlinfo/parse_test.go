@@ -264,6 +264,20 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestNothingCarriesOver reads texts in which a place noted in one statement would
+// be out of range in the next.
+func TestNothingCarriesOver(t *testing.T) {
+	t.Parallel()
+	for _, tail := range []string{`SELECT (x).f(1)`, `x.f(1) 'a'`, `) 'a'`, `SELECT ) 'a'`, `SELECT (x).date(1)`, `SELECT a[1].f(1) 'a'`, `SELECT coalesce(1) 'a'`} {
+		for _, head := range []string{`SELECT f(1), g(2), h(3) 'x'`, `SELECT f(1), date(2)`, `SELECT f(g(h(1`} {
+			Parse(head + "; " + tail)
+			Parse(head + " " + tail)
+			ParseBody("sql", head+"; "+tail)
+			ParseBody("plpgsql", head+"; "+tail)
+		}
+	}
+}
+
 func TestSeveralStatements(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

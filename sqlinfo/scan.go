@@ -120,7 +120,10 @@ func (s *scanner) open() {
 		f.state = stExpr // the query itself, in parentheses
 	default:
 		if s.chainEnd > 0 && s.chainEnd == s.prev.End {
-			next.opener, next.callee = openCall, s.callee
+			next.opener = openCall
+			if s.calleeEnd == s.chainEnd {
+				next.callee = s.callee
+			}
 			next.needComma = s.chain.last() == oneArgumentIsClock
 		}
 		if f.state == stAfter && next.opener == openOther {

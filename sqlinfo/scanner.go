@@ -87,6 +87,7 @@ type scanner struct {
 	chainEnd       int     // where it ended; 0: none
 	closedOn       bool    // the last closing parenthesis was that of DISTINCT ON
 	callee         int     // 1 + the place in funcs of the function just called
+	calleeEnd      int     // where its name ended
 	closedCallee   int     // that of the last parenthesis closed
 	closedCall     Keyword // the word before the last parenthesis closed
 	body           bool    // the text is the body of a PL/pgSQL function

@@ -18,7 +18,10 @@ func (s *scanner) begin() {
 	s.reads, s.writes, s.funcs = s.reads.reset(), s.writes.reset(), s.funcs.reset()
 	s.attrs, s.types, s.dates = s.attrs.reset(), s.types.reset(), s.dates.reset()
 	s.soft, s.everything, s.ddl, s.routine, s.atomic = "", false, false, false, 0
-	s.prev, s.prev2 = Token{}, Token{}
+	s.prev, s.prev2, s.chainEnd = Token{}, Token{}, 0
+	// Places among the functions of the statement before mean nothing in this one.
+	s.callee, s.calleeEnd, s.closedCallee = 0, 0, 0
+	s.closedOn, s.closedCall = false, 0
 }
 
 // finish fills in what follows from the statement as a whole.
