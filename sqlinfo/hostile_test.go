@@ -1,6 +1,9 @@
 package sqlinfo
 
 import (
+	"math/rand/v2"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -32,5 +35,33 @@ func TestHostile(t *testing.T) {
 			Canonical(nil, sql)
 			ParseBody("plpgsql", sql)
 		}
+	}
+}
+
+// TestSplices reads texts made of pieces of statements, several in one text; it
+// fails by a panic, or where reading twice gives two answers. The seed is printed.
+func TestSplices(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	data, err := os.ReadFile("testdata/ordinary.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := strings.FieldsFunc(string(data), func(c rune) bool { return c == ' ' || c == '\n' })
+	pieces = append(pieces, ";", "(", ")", "f(1)", "age(x)", "date(2)", "'a'", ").f(1)", "WITH a AS (", "DELETE FROM t", "INSERT INTO t", "$1", "OVER", "::date", "CAST(x AS")
+	for range 20_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(24) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+			b.WriteByte(' ')
+		}
+		sql := b.String()
+		if first, second := Parse(sql), Parse(sql); !reflect.DeepEqual(first, second) {
+			t.Fatalf("%s\n%+v\n%+v", sql, first, second)
+		}
+		ParseBody("sql", sql)
+		ParseBody("plpgsql", sql)
 	}
 }
