@@ -50,11 +50,15 @@ func TestSplices(t *testing.T) {
 		t.Fatal(err)
 	}
 	pieces := strings.FieldsFunc(string(data), func(c rune) bool { return c == ' ' || c == '\n' })
-	pieces = append(pieces, ";", "(", ")", "f(1)", "age(x)", "date(2)", "'a'", ").f(1)", "WITH a AS (", "DELETE FROM t", "INSERT INTO t", "$1", "OVER", "::date", "CAST(x AS")
+	joints := []string{";", "(", ")", "f(1)", "age(x)", "date(2)", "'a'", ").f(1)", "WITH a AS (", "DELETE FROM t", "INSERT INTO t", "$1", "OVER", "::date", "CAST(x AS"}
 	for range 20_000 {
 		var b strings.Builder
 		for range 1 + r.IntN(24) {
-			b.WriteString(pieces[r.IntN(len(pieces))])
+			if r.IntN(2) == 0 {
+				b.WriteString(joints[r.IntN(len(joints))])
+			} else {
+				b.WriteString(pieces[r.IntN(len(pieces))])
+			}
 			b.WriteByte(' ')
 		}
 		sql := b.String()
