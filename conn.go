@@ -46,6 +46,8 @@ type conn struct {
 	plans   map[string]*plan
 	planned int // bytes of text in plans
 
+	cutShort error // see wasCutShort
+
 	tx  txState
 	raw *invalidation.Fence // while the pgx connection is in the user's hands
 
@@ -264,8 +266,12 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
+	p := c.plan(ctx, query)
+	if err := c.wasCutShort(); err != nil {
+		return nil, err
+	}
 	var res driver.Result
-	err := c.change(ctx, c.plan(ctx, query), func() (err error) {
+	err := c.change(ctx, p, func() (err error) {
 		res, err = originExec(ctx, c.origin, query, args)
 		return err
 	})
@@ -281,12 +287,20 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 // planFor is plan for a query whose caller names tables (WithTables).
 func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan {
 	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
+		if st == nil && !c.needsCatalog(query) {
+			return blindPlan(query, ReasonNoCatalog)
+		}
 		if !c.renew(ctx) {
 			return blindPlan(query, ReasonNoCatalog)
 		}
 	}
 	if c.names == nil && c.hasCatalog() && c.canAsk() && c.dependsOnNames(query) {
 		if err := c.readBack(ctx); err != nil {
+			if ctx.Err() != nil {
+				// pgx has closed the connection over it: the caller gets the error
+				// that the statement would have had, and not a bad connection.
+				c.cutShort = err
+			}
 			return blindPlan(query, ReasonUnknownSession)
 		}
 	}
@@ -304,6 +318,21 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, tables, c.schema, c.names) })
 	c.keepPlan(text, p)
 	return p
+}
+
+// needsCatalog is false for statements whose plan is the same whatever the schema:
+// the DDL of a migration, of which each drops what is known of the schema, must not
+// have it read again for the next one.
+func (c *conn) needsCatalog(query string) bool {
+	return c.dependsOnNames(query) && !sqlinfo.Parse(query).DDL
+}
+
+// wasCutShort returns, once, the error of a question of mlcache's own that the
+// caller's context ended.
+func (c *conn) wasCutShort() error {
+	err := c.cutShort
+	c.cutShort = nil
+	return err
 }
 
 // dependsOnNames is false for the statements that make names resolve otherwise:

@@ -77,9 +77,9 @@ func (c *Connector) Driver() driver.Driver { return c.driver }
 // DB.Close. It may be called more than once.
 func (c *Connector) Close() error {
 	c.closeOnce.Do(func() {
-		c.closeErr = c.engine.close()
+		c.engine.close()
 		if closer, ok := c.origin.(io.Closer); ok {
-			c.closeErr = errors.Join(c.closeErr, closer.Close())
+			c.closeErr = closer.Close()
 		}
 	})
 	return c.closeErr

@@ -39,7 +39,6 @@ type engine struct {
 	stop       context.CancelFunc
 	tasks      sync.WaitGroup // what runs in the background
 	closeOnce  sync.Once
-	closeErr   error
 	release    func() error // gives back the shared versions
 }
 
@@ -70,7 +69,7 @@ func newEngine(origin driver.Connector, cfg *Config) (*engine, error) {
 	return e, nil
 }
 
-func (e *engine) close() error {
+func (e *engine) close() {
 	e.closeOnce.Do(func() {
 		e.stop()
 		e.tasks.Wait()
@@ -78,9 +77,12 @@ func (e *engine) close() error {
 			e.fills.close()
 		}
 		e.l1.Close()
-		e.closeErr = e.release()
+		if err := e.release(); err != nil {
+			// No error of the database's; but writes may be known too late, by
+			// the end of their entries' time to live.
+			e.cfg.Logger.Warn("mlcache: closed before Redis was told of everything", "error", err)
+		}
 	})
-	return e.closeErr
 }
 
 // sessionSalt is what an answer depends on and the server's settings do not

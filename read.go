@@ -28,6 +28,9 @@ const flagShort = 1
 func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
 	opts := optionsOf(ctx)
 	p := c.planFor(ctx, src.query, opts.tables)
+	if err := c.wasCutShort(); err != nil {
+		return nil, err
+	}
 	reason := p.reason
 	switch {
 	case reason != "":
@@ -76,6 +79,9 @@ type lookup struct {
 func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts options) (driver.Rows, error) {
 	if c.session == nil {
 		if err := c.readBack(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
 			return c.pass(ctx, p, ReasonUnknownSession, src, args)
 		}
 		if p = c.planFor(ctx, src.query, opts.tables); p.reason != "" || c.session == nil {

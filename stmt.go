@@ -50,8 +50,12 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
+	p := c.plan(ctx, s.query)
+	if err := c.wasCutShort(); err != nil {
+		return nil, err
+	}
 	var res driver.Result
-	err := c.change(ctx, c.plan(ctx, s.query), func() (err error) {
+	err := c.change(ctx, p, func() (err error) {
 		res, err = stmtExec(ctx, c.origin, s.origin, args)
 		return err
 	})
