@@ -118,9 +118,54 @@ func (s *scanner) operand(t Token, ok bool) *Name {
 // typecast handles x::type; the operand is the column, literal, bracket or call
 // just before it.
 func (s *scanner) typecast() {
-	operand := s.operand(s.prev, true)
+	operand, from := s.operand(s.prev, true), s.prev.Start
+	if s.punct(s.prev, ')') {
+		from = s.closedStart
+	}
 	s.advance()
+	s.typeOf(operand, from)
+}
+
+// typeOf reads the type that an operand is cast to, whose text begins at from. It
+// looks into an operand that is more than a column, if the type is a date's.
+func (s *scanner) typeOf(operand *Name, from int) {
+	to, before := s.prev.Start, len(s.dates.list)
 	s.typeName(operand)
+	if operand != nil && operand.Name == "" && (len(s.dates.list) > before || s.castToDate) {
+		s.computed(from, to)
+	}
+}
+
+// maxReread bounds the text that is looked at twice, in bytes.
+const maxReread = 64 << 10
+
+// computed notes the names in an expression that is cast to a date or time type:
+// were one of them a column of texts such as 'now' or 'today', the answer would
+// depend on the clock. An operator that makes a text leaves no way to tell.
+func (s *scanner) computed(from, to int) {
+	if s.reread += to - from; s.reread > maxReread || from > to {
+		s.refuse(ReasonSpecialDate, "cast of an expression")
+		return
+	}
+	lx := Lexer{text: s.text[from:to], BackslashEscapes: s.lx.BackslashEscapes}
+	for {
+		t := lx.Next()
+		word := lx.text[t.Start:t.End]
+		switch t.Kind {
+		case TokenEOF, TokenError, TokenJunk:
+			return
+		case TokenIdent:
+			s.add(&s.dates, Name{Name: fold(word)})
+		case TokenQuotedIdent:
+			s.add(&s.dates, Name{Name: unquoteIdent(word)})
+		case TokenUnicodeIdent:
+			s.refuse(ReasonSpecialDate, "cast of an expression")
+		default:
+			if word == "->>" || word == "#>>" || word == "||" {
+				s.refuse(ReasonSpecialDate, "cast of a text made by "+word)
+			}
+		}
+	}
 }
 
 // typeName reads the name of a type at cur, and leaves cur on its last token.
@@ -144,7 +189,8 @@ func (s *scanner) typeName(operand *Name) {
 		c.parts[0] += "tz"
 	}
 	s.useType(c.name())
-	if operand != nil && isDateType(c.last()) {
+	s.castToDate = isDateType(c.last())
+	if operand != nil && s.castToDate {
 		s.add(&s.dates, *operand)
 	}
 	if c.n > 1 {

@@ -95,7 +95,7 @@ func (s *scanner) punctuation() {
 func (s *scanner) open() {
 	f := s.top()
 	f.tokens++
-	next := frame{call: s.prev.Keyword.word()}
+	next := frame{call: s.prev.Keyword.word(), start: s.cur.End}
 	if s.punct(s.prev2, '.') {
 		next.call = kwNone // schema.extract( calls a function of that name
 	}
@@ -141,10 +141,13 @@ func (s *scanner) close() {
 	for len(s.ctes) > 0 && s.ctes[len(s.ctes)-1].level > s.depth() {
 		s.ctes = s.ctes[:len(s.ctes)-1]
 	}
-	s.closedCallee = f.callee
+	s.closedCallee, s.closedStart = f.callee, f.start
 	if f.callee > 0 && isDateType(s.funcs.list[f.callee-1].Name) {
 		if operand := s.operand(s.prev, f.tokens == 1); operand != nil {
 			s.add(&s.dates, *operand) // date(x) is a cast
+			if operand.Name == "" {
+				s.computed(f.start, s.prev.End)
+			}
 		}
 	}
 	s.closedOn, s.closedCall = f.distinctOn || f.call == kwOperator, f.call
@@ -226,7 +229,7 @@ func (s *scanner) introduced(f *frame) bool {
 		if f.call != kwCast {
 			return false
 		}
-		s.typeName(s.operand(s.prev2, f.tokens == 3))
+		s.typeOf(s.operand(s.prev2, f.tokens == 3), f.start)
 		return true
 	}
 	return s.afterAs(f)
@@ -248,7 +251,7 @@ func (s *scanner) afterAs(f *frame) bool {
 		s.cur.Keyword = 0 // a label, whatever the word
 		return true
 	}
-	s.typeName(s.operand(s.prev2, f.tokens == 3))
+	s.typeOf(s.operand(s.prev2, f.tokens == 3), f.start)
 	return true
 }
 

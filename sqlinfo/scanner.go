@@ -56,6 +56,7 @@ type frame struct {
 	cases      int     // CASE expressions open at this level
 	callee     int     // 1 + the place in funcs of the function called
 	tokens     int     // seen at this level
+	start      int     // where the text inside begins
 	cte        string  // the CTE being defined
 }
 
@@ -89,6 +90,9 @@ type scanner struct {
 	callee         int     // 1 + the place in funcs of the function just called
 	calleeEnd      int     // where its name ended
 	closedCallee   int     // that of the last parenthesis closed
+	closedStart    int     // where the text inside it begins
+	castToDate     bool    // the type read last is a date's or time's
+	reread         int     // bytes that computed has looked at
 	closedCall     Keyword // the word before the last parenthesis closed
 	body           bool    // the text is the body of a PL/pgSQL function
 	everything     bool    // take every chain for a relation
