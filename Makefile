@@ -45,6 +45,10 @@ parity: ## compare the optional interfaces with pgx's, on Go 1.26 and on Go 1.27
 fuzz: ## look for a statement that PostgreSQL reads and sqlinfo misses, for ten minutes
 	cd sqlinfo/oracle && go test -run '^$$' -fuzz . -fuzztime 10m .
 
+.PHONY: torture
+torture: ## break everything under 500,000 operations and kill 200 writers (about an hour)
+	MLCACHE_TORTURE=500000 MLCACHE_TORTURE_KILLS=200 integration/run.sh -race=false -parallel 1 -timeout 150m -v -run 'TestHistory|TestKilledWriters' ./history
+
 .PHONY: lint
 lint: ## run golangci-lint and check that every go.mod is tidy (builds the linter at first)
 	$(foreach m,$(MODULES),(cd $(m) && GOWORK=off go mod tidy -diff) &&) true

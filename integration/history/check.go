@@ -59,19 +59,21 @@ func (h *History) ownWrites() {
 	}
 }
 
-// neverBackwards: within a quiet phase, the answers of a process to one question
-// do not get older.
+// neverBackwards: within a quiet phase, the answers of a process's pool to one
+// question do not get older, unless they still miss a write of which Redis could
+// not be told.
 func (h *History) neverBackwards() {
 	type question struct {
-		process, register int
-		key               string
-		phase             *Phase
+		process, pool, register int // each pool has a first level of its own
+		key                     string
+		phase                   *Phase
 	}
 	seen := map[question]*timeline{}
+	late := h.ExcuseLate()
 	for i := range h.Reads {
 		r := &h.Reads[i]
 		if p := h.phase(r.Call); p.Quiet && r.Return < p.End {
-			q := question{r.Process, r.Register, r.Key, p}
+			q := question{r.Process, pool(r.Client), r.Register, r.Key, p}
 			if seen[q] == nil {
 				seen[q] = &timeline{}
 			}
@@ -84,8 +86,8 @@ func (h *History) neverBackwards() {
 		if !p.Quiet || r.Return >= p.End {
 			continue
 		}
-		if before := seen[question{r.Process, r.Register, r.Key, p}].before(r.Call); r.Version < before {
-			h.violate("%s: the process had seen version %d before", h.show(r), before)
+		if before := seen[question{r.Process, pool(r.Client), r.Register, r.Key, p}].before(r.Call); r.Version < before && !late(r) {
+			h.violate("%s: the pool had seen version %d before", h.show(r), before)
 		}
 	}
 }
@@ -176,6 +178,37 @@ func (h *History) Bounded(bound int64) map[*Phase]int64 {
 		}
 	}
 	return worst
+}
+
+// ExcuseLate returns a function that is true of reads to which a write may be
+// unknown though it has been seen by others: reads of other processes, from the
+// call of a write that Redis was not told of until it was. With
+// mlcache_on_redis_down=fail-writes there are none.
+func (h *History) ExcuseLate() func(*Op) bool {
+	type window struct {
+		w     *Op
+		until int64
+	}
+	windows := make([][]window, h.Shape.Registers())
+	for i := range h.Writes {
+		w := &h.Writes[i]
+		if w.Version == 0 || !w.Late && !w.Unfenced && (w.Outcome == Committed || !h.redisBroken(w.Call)) {
+			continue
+		}
+		until := w.Return
+		if w.Late {
+			until = h.served(w)
+		}
+		windows[w.Register] = append(windows[w.Register], window{w, until})
+	}
+	return func(r *Op) bool {
+		for _, x := range windows[r.Register] {
+			if r.Process != x.w.Process && r.Version < x.w.Version && r.Return > x.w.Call && r.Call < x.until {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // timeline answers which was the largest version seen before a moment.

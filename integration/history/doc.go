@@ -18,6 +18,6 @@
 //     bound when the read began. [History.Bounded] says when a version counts as
 //     known.
 //   - Strict: the operations on each register are linearizable, by porcupine.
-//   - Without faults no process goes back to an older answer to the same question.
+//   - Without faults no pool goes back to an older answer to the same question.
 //   - Most answers came from the cache, else the run has shown nothing.
 package history

@@ -134,7 +134,7 @@ var (
 
 	suspend = fault{"a process stands still", func(f *fleet) {
 		p := f.processes[f.random.IntN(fleetSize)]
-		for range 3 {
+		for range 2 {
 			p.Writing(time.Second)
 			f.wait(time.Duration(f.random.IntN(3000)) * time.Microsecond)
 			p.Suspend()
@@ -155,12 +155,7 @@ var (
 		p.Resume()
 	}, time.Second, true}
 
-	kill = fault{"writers killed", func(f *fleet) {
-		for range 2 {
-			f.killWriter()
-			f.wait(200 * time.Millisecond)
-		}
-	}, time.Second, true}
+	kill = fault{"a writer killed", (*fleet).killWriter, time.Second, true}
 )
 
 // killWriter kills a process right after it has begun a write.
@@ -185,7 +180,7 @@ func (f *fleet) must(err error) {
 // what the new one was told.
 func (f *fleet) failover(back bool) {
 	old := f.redis
-	replica := harness.StartRedis(f.t, "--repl-diskless-sync-delay", "0")
+	replica := startBrokenRedis(f.t)
 	c := redis.NewClient(&redis.Options{Addr: hostPort(f.t, replica.URL())})
 	defer c.Close()
 	host, port, _ := strings.Cut(hostPort(f.t, old.URL()), ":")
@@ -193,11 +188,13 @@ func (f *fleet) failover(back bool) {
 	harness.Eventually(f.t, 20*time.Second, "the replica follows", func() bool {
 		return strings.Contains(c.Info(f.t.Context(), "replication").Val(), "master_link_status:up")
 	})
-	f.wait(200 * time.Millisecond)
+	// The first replica gives a master a new identity, which is a new epoch. Let the
+	// cache be in use before it is lost.
+	f.wait(afterLoss)
 	f.must(c.Do(f.t.Context(), "REPLICAOF", "NO", "ONE").Err())
 	f.wait(500 * time.Millisecond) // what is written now is lost
 	f.lead(replica)
-	f.wait(time.Second)
+	f.wait(3 * time.Second) // for breakers to close again
 	if back {
 		f.lead(old)
 		replica.Kill()
@@ -229,5 +226,8 @@ func (f *fleet) suffer(x fault) {
 		time.Sleep(x.settle)
 	}
 	f.recorder.Phase(history.Phase{Name: "  quiet", Quiet: true})
-	time.Sleep(time.Second)
+	if torture > 0 {
+		time.Sleep(3 * time.Second) // most of the time the cache is in use
+	}
+	time.Sleep(1500 * time.Millisecond)
 }

@@ -31,7 +31,6 @@ type fleet struct {
 	dsn       string
 	orders    history.Orders
 	redis     redisServer
-	born      time.Time // when Redis started
 	server    *toxiproxy.ApiServer
 	proxies   []*toxiproxy.Proxy
 	processes []*history.Process
@@ -61,9 +60,25 @@ func number(name string) int {
 	return n
 }
 
-// newFleet makes the database, a Redis of its own and the proxies; keysAndValues
-// are keys of the DSN.
-func newFleet(t *testing.T, shape history.Shape, keysAndValues ...string) *fleet {
+// sharedRedis is the Redis that all tests share; it must not be broken.
+type sharedRedis struct{ redisServer }
+
+func (sharedRedis) URL() string { return harness.RedisURL() }
+
+// brokenRedis is the Redis that the short form breaks: one for all, since it must
+// be of some age. In the long form each history has its own.
+type brokenRedis struct {
+	*harness.Redis
+	born time.Time
+}
+
+func startBrokenRedis(t *testing.T) *brokenRedis {
+	t.Helper()
+	return &brokenRedis{harness.StartRedis(t, "--repl-diskless-sync-delay", "0"), time.Now()}
+}
+
+// newFleet makes the database and the proxies; keysAndValues are keys of the DSN.
+func newFleet(t *testing.T, server redisServer, shape history.Shape, keysAndValues ...string) *fleet {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("MLCACHE_TEST_SEED"), 10, 64); err == nil {
@@ -72,12 +87,14 @@ func newFleet(t *testing.T, shape history.Shape, keysAndValues ...string) *fleet
 	t.Logf("MLCACHE_TEST_SEED=%d", seed)
 	f := &fleet{
 		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), recorder: history.NewRecorder(shape),
-		redis:  harness.StartRedis(t, "--repl-diskless-sync-delay", "0"),
+		redis:  server,
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()),
 	}
-	f.born = time.Now()
 	f.dsn = harness.With(harness.NewDatabase(t, shape.DDL()), append([]string{"mlcache_namespace", harness.NewNamespace(t)}, keysAndValues...)...)
-	f.orders = history.Orders{Shape: shape, Seed: seed, Clients: 4, Writes: 0.01, Pause: 2 * time.Millisecond}
+	f.orders = history.Orders{Shape: shape, Seed: seed, Clients: 4, Writes: 0.006, Pause: 2 * time.Millisecond}
+	if torture == 0 {
+		f.orders.Pause = 10 * time.Millisecond
+	}
 	for i := range fleetSize {
 		p := toxiproxy.NewProxy(f.server, fmt.Sprint("redis", i), "127.0.0.1:0", hostPort(t, f.redis.URL()))
 		if err := p.Start(); err != nil {
@@ -105,12 +122,14 @@ const redisAge = 6 * time.Second
 // start starts the processes and lets them warm up.
 func (f *fleet) start() {
 	f.t.Helper()
-	time.Sleep(time.Until(f.born.Add(redisAge)))
+	if r, ok := f.redis.(*brokenRedis); ok {
+		time.Sleep(time.Until(r.born.Add(redisAge)))
+	}
 	f.recorder.Phase(history.Phase{Name: "start"})
 	for i := range fleetSize {
 		f.processes = append(f.processes, f.startProcess(i))
 	}
-	time.Sleep(time.Second)
+	f.recorder.WarmUp(20 * time.Second)
 }
 
 func (f *fleet) startProcess(i int) *history.Process {
@@ -119,7 +138,12 @@ func (f *fleet) startProcess(i int) *history.Process {
 	if i > 0 {
 		o.Cancel = 0 // one of them is enough: a cancelled write shuts its table for a fence's lease
 	}
-	o.DSN = harness.With(f.dsn, "mlcache_redis", "redis://"+f.proxies[i].Listen)
+	url := "redis://" + f.proxies[i].Listen
+	if torture == 0 {
+		// The short form shares the machine with other tests.
+		url += "?read_timeout=200ms&write_timeout=200ms&dial_timeout=400ms&pool_timeout=200ms"
+	}
+	o.DSN = harness.With(f.dsn, "mlcache_redis", url)
 	return f.recorder.Start(f.t, o)
 }
 

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -8,14 +9,35 @@ import (
 	"github.com/mlcache/mlcache/integration/history"
 )
 
+// The histories of several processes while things break. They come one after the
+// other: each needs the machine for itself.
+func TestHistory(t *testing.T) {
+	server := startBrokenRedis(t)
+	for _, h := range []struct {
+		name string
+		run  func(t *testing.T, server *brokenRedis)
+	}{
+		{"bounded", bounded},
+		{"strict", strict},
+		{"strict with late invalidation", strictWithLateInvalidation},
+	} {
+		t.Run(h.name, func(t *testing.T) {
+			if torture > 0 {
+				server = startBrokenRedis(t)
+			}
+			h.run(t, server)
+		})
+	}
+}
+
 // A read of another process misses nothing that was written before the bound, a
 // read of the own process nothing that was written at all, whatever breaks.
-func TestBounded(t *testing.T) {
-	f := newFleet(t, history.Shape{Tables: 4, Rows: 2})
+func bounded(t *testing.T, server *brokenRedis) {
+	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2})
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{cut, deafAndMute, stall, restart, kill, suspend},
+	f.sufferAll([]fault{deafAndMute, stall},
 		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, suspendLong, kill})
 	h := f.finish()
 	f.report(h, h.Bounded(int64(time.Second)))
@@ -24,17 +46,76 @@ func TestBounded(t *testing.T) {
 
 // Strict is linearizable, whatever breaks, when writes of which Redis cannot be
 // told are refused.
-func TestStrict(t *testing.T) {
-	f := newFleet(t, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict", "mlcache_on_redis_down", "fail-writes")
+func strict(t *testing.T, server *brokenRedis) {
+	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict", "mlcache_on_redis_down", "fail-writes")
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{cut, shortStalls, flush, kill, suspend},
+	f.sufferAll([]fault{shortStalls, suspend},
 		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, kill})
 	h := f.finish()
 	t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
 	f.report(h, h.Bounded(0))
 	f.promptDuring(h, stall)
+}
+
+// By default a write goes through though Redis cannot be told, and others learn of
+// it late. Beside that, strict is linearizable: from the call of such a write until
+// Redis has been told, other processes may still give older answers, and only
+// these are excused.
+func strictWithLateInvalidation(t *testing.T, server *brokenRedis) {
+	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict")
+	f.start()
+	f.sufferAll([]fault{cut},
+		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, evict, suspend, kill})
+	h := f.finish()
+	excused := 0
+	late := h.ExcuseLate()
+	judged := h.Linearizable(func(r *history.Op) bool {
+		if late(r) {
+			excused++
+			return true
+		}
+		return false
+	})
+	t.Logf("porcupine has judged %d operations; %d reads are excused", judged, excused)
+	f.report(h, h.Bounded(never))
+}
+
+// never is longer than any test: no bound.
+const never = math.MaxInt64
+
+// Writers are killed at random moments of their writes. Whether such a write
+// happened is for the database to say. If it did, other processes may give the
+// answer from before it for as long as the bound, as after any write; then, until
+// the fence of the dead writer has run out, they ask the database; and then they
+// cache what they find there. In strict mode nobody gives an older answer once
+// anybody has seen the write.
+func TestKilledWriters(t *testing.T) {
+	for name, keys := range map[string][]string{"bounded": nil, "strict": {"mlcache_consistency", "strict", "mlcache_on_redis_down", "fail-writes"}} {
+		t.Run(name, func(t *testing.T) {
+			// Each death shuts a table for the lease of a fence, so there are many.
+			f := newFleet(t, sharedRedis{}, history.Shape{Tables: 24, Rows: 1}, keys...)
+			f.orders.Writes = 0.02
+			f.start()
+			f.recorder.Phase(history.Phase{Name: "writers die"})
+			for f.kills < max(2, killed) {
+				f.killWriter()
+				f.wait(time.Duration(f.random.IntN(800)) * time.Millisecond)
+			}
+			f.quiet(time.Second, time.Second)
+			h := f.finish()
+			if name == "strict" {
+				t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
+				f.report(h, h.Bounded(0))
+			} else {
+				f.report(h, h.Bounded(int64(time.Second)))
+			}
+			if unknown := h.Count(history.Unknown); killed > 0 && unknown*4 < f.kills {
+				t.Errorf("void: only %d writes were cut off by %d deaths", unknown, f.kills)
+			}
+		})
+	}
 }
 
 // sufferAll runs faults in an order by the seed: in the long form until there are

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
+	"time"
 )
 
 // Phase is a part of a run.
@@ -29,6 +31,7 @@ type Recorder struct {
 	open       map[string]Op // writes without an outcome yet, by name
 	written    []Op
 	counts     map[int]event // by process, the newest
+	warm       map[int]event // the same at the end of the warm-up
 	phases     []Phase
 	violations []string
 }
@@ -76,6 +79,32 @@ func (r *Recorder) Operations() int {
 	return len(r.reads) + len(r.written)
 }
 
+// hits returns the sums of what was counted since the counts in from.
+func (r *Recorder) hits(from map[int]event) (queries, hits uint64) {
+	for p, e := range r.counts {
+		queries += e.Queries - from[p].Queries
+		hits += e.Hits - from[p].Hits
+	}
+	return queries, hits
+}
+
+// WarmUp waits until most queries are hits, at most for limit. What was counted
+// until then is no part of the history's counts.
+func (r *Recorder) WarmUp(limit time.Duration) {
+	for start := time.Now(); time.Since(start) < limit; {
+		r.mu.Lock()
+		r.warm = maps.Clone(r.counts)
+		r.mu.Unlock()
+		time.Sleep(500 * time.Millisecond)
+		r.mu.Lock()
+		queries, hits := r.hits(r.warm)
+		r.mu.Unlock()
+		if hits*3 > queries*2 {
+			return
+		}
+	}
+}
+
 // Phase begins a phase, and so ends the one before.
 func (r *Recorder) Phase(p Phase) {
 	p.Start, p.End = Now(), math.MaxInt64
@@ -112,10 +141,7 @@ func (r *Recorder) Finish(ctx context.Context, db *sql.DB) (*History, error) {
 		op.Outcome, op.Return = Unknown, math.MaxInt64
 		h.Writes = append(h.Writes, op)
 	}
-	for _, e := range r.counts {
-		h.Queries += e.Queries
-		h.Hits += e.Hits
-	}
+	h.Queries, h.Hits = r.hits(r.warm)
 	if n := len(h.Phases); n > 0 {
 		h.Phases[n-1].End = Now()
 	}

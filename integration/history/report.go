@@ -33,6 +33,17 @@ func (h *History) HitShare() float64 {
 	return float64(h.Hits) / float64(h.Queries)
 }
 
+// Count returns the number of writes with an outcome.
+func (h *History) Count(o Outcome) int {
+	n := 0
+	for i := range h.Writes {
+		if h.Writes[i].Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
 // Percentile returns the p-th part of the values, which it sorts; 0 of none.
 func Percentile(values []int64, p float64) int64 {
 	if len(values) == 0 {
@@ -99,10 +110,9 @@ func (h *History) ReadTimes(ok func(*Phase) bool) []int64 {
 // Report describes the run. worst is what Bounded returned.
 func (h *History) Report(worst map[*Phase]int64) string {
 	var b strings.Builder
-	outcomes, late, unfenced := map[Outcome]int{}, 0, 0
+	late, unfenced := 0, 0
 	for i := range h.Writes {
 		w := &h.Writes[i]
-		outcomes[w.Outcome]++
 		if w.Late {
 			late++
 		}
@@ -111,7 +121,7 @@ func (h *History) Report(worst map[*Phase]int64) string {
 		}
 	}
 	fmt.Fprintf(&b, "%d operations: %d reads, %d writes (%d committed, %d rolled back, %d refused, %d unknown; %d unfenced, %d told late)\n",
-		len(h.Reads)+len(h.Writes), len(h.Reads), len(h.Writes), outcomes[Committed], outcomes[RolledBack], outcomes[Refused], outcomes[Unknown], unfenced, late)
+		len(h.Reads)+len(h.Writes), len(h.Reads), len(h.Writes), h.Count(Committed), h.Count(RolledBack), h.Count(Refused), h.Count(Unknown), unfenced, late)
 	fmt.Fprintf(&b, "%d of %d queries were hits (%.0f%%)\n", h.Hits, h.Queries, 100*h.HitShare())
 	lags := h.Propagation()
 	fmt.Fprintf(&b, "a write was missed by a read that began after its return, without faults, at most: p50 %v, p99 %v, longest %v (%d pairs of write and process)\n",

@@ -95,6 +95,9 @@ type worker struct {
 	handles [2]*mlcache.Handle
 }
 
+// pool is the pool of a client.
+func pool(client int) int { return min(client, 1) }
+
 func (w *worker) open() (err error) {
 	for i := range w.dbs {
 		if w.dbs[i], err = sql.Open("mlcache", w.DSN); err != nil {
@@ -159,9 +162,8 @@ type client struct {
 }
 
 func newClient(w *worker, id int) *client {
-	pool := min(id, 1)
 	return &client{
-		worker: w, id: id, db: w.dbs[pool], handle: w.handles[pool],
+		worker: w, id: id, db: w.dbs[pool(id)], handle: w.handles[pool(id)],
 		random: rand.New(rand.NewPCG(w.Seed, uint64(w.Process)<<16|uint64(id))),
 		stmts:  map[string]*sql.Stmt{},
 	}
