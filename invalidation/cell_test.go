@@ -108,7 +108,7 @@ func TestAnotherBirthMakesEverythingUnknown(t *testing.T) {
 	}
 	var calls []func()
 	v.mu.Lock()
-	v.apply(answer(birthB, 2, 4), &calls)
+	v.apply(answer(birthB, 2, 4), v.losses, &calls)
 	v.mu.Unlock()
 	learn(t, v, answer(birthB, 2, 3, state{nonce: 200}), c)
 	if v.Epoch().Load() != 2 || c.Load() != 0 {
@@ -117,6 +117,41 @@ func TestAnotherBirthMakesEverythingUnknown(t *testing.T) {
 	learn(t, v, answer(birthB, 2, 4, state{nonce: 200}), c)
 	if c.Load() != 200 {
 		t.Errorf("version %d, want 200", c.Load())
+	}
+}
+
+// A poll that was answered before a loss, and arrives after it was noticed, must not bring the old birth back: an own
+// change in the new one would be undone.
+func TestLatePollDoesNotBringTheOldBirthBack(t *testing.T) {
+	t.Parallel()
+	v := withRedis(t)
+	c := v.Cell("t")
+	learn(t, v, answer(birthA, 1, 10, state{nonce: 100}), c)
+	asked := v.losses
+	c.hold()
+	if err := v.learn(answer(birthB, 2, 3, state{nonce: 200}), []*Cell{c}, true); err != nil {
+		t.Fatal(err)
+	}
+	poll := func(r reply) bool {
+		var calls []func()
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		_, ok := v.apply(r, asked, &calls)
+		return ok
+	}
+	if poll(answer(birthA, 1, 10)) || v.Epoch().Load() != 0 {
+		t.Error("the old epoch is back")
+	}
+	// One of the new birth is good, but no older than an own change that was answered meanwhile.
+	if err := v.learn(answer(birthB, 3, 5), nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if !poll(answer(birthB, 2, 4)) || v.Epoch().Load() != 3 {
+		t.Errorf("epoch %d, want 3", v.Epoch().Load())
+	}
+	learn(t, v, answer(birthB, 2, 4, state{nonce: 200}), c)
+	if c.Load() != 0 {
+		t.Error("an answer from before an own change made the scope known")
 	}
 }
 

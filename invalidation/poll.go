@@ -140,7 +140,7 @@ func (v *Versions) poll(ctx context.Context) {
 // at a time, so that of two births the one asked for later is the newer one.
 func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	v.mu.Lock()
-	from := v.polled
+	from, losses := v.polled, v.losses
 	v.mu.Unlock()
 	r, err := v.call(ctx, "poll", from)
 	if err != nil {
@@ -148,7 +148,7 @@ func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	}
 	var calls []func()
 	v.mu.Lock()
-	again, ok := v.apply(r, &calls)
+	again, ok := v.apply(r, losses, &calls)
 	v.mu.Unlock()
 	run(calls)
 	for len(again) > 0 {
@@ -171,9 +171,20 @@ func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 }
 
 // apply takes over the answer to a poll, if it can, and returns the cells that must be read before the process is up to
-// date. Called with v.mu held.
-func (v *Versions) apply(r reply, calls *[]func()) (again []*Cell, ok bool) {
-	if v.birth != r.birth || v.lost {
+// date. losses is what v.losses was when the poll was asked: an answer that may be from before a loss that has been noticed
+// since would bring the lost state back, and undo own changes. Called with v.mu held.
+func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, ok bool) {
+	if v.lost && r.birth == v.lostTo.birth {
+		if v.lostTo.seq > r.seq {
+			r.header = v.lostTo
+		}
+		v.adopt(r.header, calls)
+		return nil, true
+	}
+	if v.lost || r.birth != v.birth {
+		if v.losses != losses {
+			return nil, false
+		}
 		v.adopt(r.header, calls)
 		return nil, true
 	}

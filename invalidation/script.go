@@ -109,11 +109,13 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 		return true
 	}
 	if v.lost {
+		v.noteLost(h)
 		return false
 	}
 	if h.birth != v.birth {
-		// Which of the two is the older one cannot be told from here; polls are asked one after the other.
+		// Which of the two is the older one cannot be told from here. Who asks after this moment gets the newer one.
 		v.forgetAll(calls)
+		v.lostTo = h
 		v.kick()
 		return false
 	}
@@ -126,10 +128,25 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 	return true
 }
 
+// noteLost keeps the newest of the answers that arrive while nothing is known: an own change may be among them, and what
+// is adopted in the end must not be older.
+func (v *Versions) noteLost(h header) {
+	switch {
+	case h.birth == v.lostTo.birth:
+		if h.seq > v.lostTo.seq {
+			v.lostTo = h
+		}
+	case h.birth != v.birth:
+		v.lostTo = h
+		v.losses++
+	}
+}
+
 // adopt takes the state of a birth not known before.
 func (v *Versions) adopt(h header, calls *[]func()) {
 	v.refence = v.birth != "" && len(v.fences) > 0
-	v.birth, v.lost = h.birth, false
+	v.birth, v.lost, v.lostTo = h.birth, false, header{}
+	v.losses++
 	v.epoch.forget(0)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {
@@ -156,7 +173,8 @@ func (v *Versions) quarantine(h header) {
 
 // forgetAll makes everything unknown until a poll has succeeded.
 func (v *Versions) forgetAll(calls *[]func()) {
-	v.lost = true
+	v.lost, v.lostTo = true, header{}
+	v.losses++
 	v.validated.Store(nil)
 	v.epoch.forget(0)
 	for _, w := range v.cells {

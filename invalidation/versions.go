@@ -65,7 +65,9 @@ type Versions struct {
 	listening   []*Cell // keeps cells with listeners alive
 	epoch       *Cell
 	birth       string
-	lost        bool   // another birth was seen: only a poll may bring versions back
+	lost        bool   // another birth was seen: only a poll that cannot be older may bring versions back
+	lostTo      header // the newest answer of that birth
+	losses      int
 	polled      uint64 // every change up to here has been applied
 	published   uint64 // newest message known
 	quarantined time.Time
