@@ -32,6 +32,10 @@ unit: ## run the tests that need no server
 integration: ## run the tests over real PostgreSQL and Redis
 	integration/run.sh
 
+.PHONY: integration-all
+integration-all: ## run also what takes longer: histories, ORMs, pgx's own tests
+	integration/run.sh --all
+
 .PHONY: bench
 bench: ## measure the cache beside pgx, go-redis and others, side by side (minutes)
 	go run ./bench

@@ -61,7 +61,7 @@ func TestCatalogPolicies(t *testing.T) {
 		{"by_clock", "public.by_clock", true, nil, sqlinfo.ReasonTimeFunction},
 		{"by_both", "public.by_both", true, nil, sqlinfo.ReasonUnsafeFunction},
 		{"by_any_setting", "public.by_any_setting", true, nil, catalog.ReasonPolicy},
-		{"by_writer", "public.by_writer", true, nil, catalog.ReasonVolatileFunction},
+		{"by_writer", "public.by_writer public.plain", true, nil, catalog.ReasonVolatileFunction},
 	} {
 		closure := s.Resolve(sqlinfo.Parse("SELECT * FROM "+q.table), sess)
 		if got := scopes(closure.Reads); got != q.reads || closure.RLS != q.rls ||

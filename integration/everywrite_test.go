@@ -158,7 +158,7 @@ func TestEveryKindOfWriteInvalidatesWhatItMust(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx := harness.Context(t)
+			ctx := t.Context()
 			answers := func() []harness.Result {
 				out := make([]harness.Result, len(everyRead))
 				for i, q := range everyRead {
