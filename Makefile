@@ -26,7 +26,7 @@ vet: ## run go vet over every module
 
 .PHONY: unit
 unit: ## run the tests that need no server
-	go test -race $(UNIT)
+	go test -race -timeout 30m $(UNIT)
 
 .PHONY: integration
 integration: ## run the tests over real PostgreSQL and Redis
