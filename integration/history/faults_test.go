@@ -28,39 +28,49 @@ var (
 	cut = fault{"one process cut off", func(f *fleet) {
 		p := f.proxies[f.random.IntN(fleetSize)]
 		p.Stop()
-		f.wait(1500 * time.Millisecond)
+		f.wait(2500 * time.Millisecond)
 		f.must(p.Start())
 	}, time.Second, false}
 
+	// What is told to Redis arrives late, or what it answers.
 	latency = fault{"slow network", func(f *fleet) {
-		for i := range f.proxies {
-			defer f.poison(i, toxic{"latency", "downstream", map[string]any{"latency": 10 + f.random.IntN(60), "jitter": 20}})()
+		for i, p := range f.proxies {
+			stream := []string{"upstream", "downstream"}[i%2]
+			defer f.poison(p, toxic{"latency", stream, map[string]any{"latency": 10 + f.random.IntN(40), "jitter": 10}})()
 		}
-		f.wait(time.Second)
+		f.wait(3 * time.Second)
 	}, time.Second, false}
 
 	verySlow = fault{"one process slower than time-outs", func(f *fleet) {
-		defer f.poison(f.random.IntN(fleetSize), toxic{"latency", "upstream", map[string]any{"latency": 300, "jitter": 250}})()
+		defer f.poison(f.proxies[f.random.IntN(fleetSize)], toxic{"latency", "upstream", map[string]any{"latency": 300, "jitter": 250}})()
 		f.wait(1500 * time.Millisecond)
 	}, 2 * time.Second, false}
 
 	deafAndMute = fault{"half-open to one process", func(f *fleet) {
 		stream := []string{"upstream", "downstream"}[f.random.IntN(2)]
-		defer f.poison(f.random.IntN(fleetSize), toxic{"timeout", stream, map[string]any{"timeout": 0}})()
-		f.wait(1500 * time.Millisecond)
+		defer f.poison(f.proxies[f.random.IntN(fleetSize)], toxic{"timeout", stream, map[string]any{"timeout": 0}})()
+		f.wait(2500 * time.Millisecond)
 	}, 2 * time.Second, false}
+
+	// Answers of the database are old when they arrive: others have written since.
+	farDatabase = fault{"database far from some", func(f *fleet) {
+		for _, p := range f.databases[:2] {
+			defer f.poison(p, toxic{"latency", "downstream", map[string]any{"latency": 20, "jitter": 20}})()
+		}
+		f.wait(3 * time.Second)
+	}, 0, true}
 
 	slicer = fault{"packets cut up", func(f *fleet) {
 		for i := range f.proxies {
-			defer f.poison(i, toxic{"slicer", "upstream", map[string]any{"average_size": 40, "size_variation": 30, "delay": 200}})()
-			defer f.poison(i, toxic{"slicer", "downstream", map[string]any{"average_size": 20, "size_variation": 15, "delay": 200}})()
+			defer f.poison(f.proxies[i], toxic{"slicer", "upstream", map[string]any{"average_size": 40, "size_variation": 30, "delay": 200}})()
+			defer f.poison(f.proxies[i], toxic{"slicer", "downstream", map[string]any{"average_size": 20, "size_variation": 15, "delay": 200}})()
 		}
 		f.wait(time.Second)
 	}, time.Second, false}
 
 	reset = fault{"connections reset", func(f *fleet) {
 		for range 5 {
-			remove := f.poison(f.random.IntN(fleetSize), toxic{"reset_peer", "downstream", map[string]any{"timeout": 0}})
+			remove := f.poison(f.proxies[f.random.IntN(fleetSize)], toxic{"reset_peer", "downstream", map[string]any{"timeout": 0}})
 			f.wait(100 * time.Millisecond)
 			remove()
 			f.wait(100 * time.Millisecond)

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
+	neturl "net/url"
 	"os"
 	"strconv"
 	"testing"
@@ -21,8 +21,8 @@ import (
 	"github.com/mlcache/mlcache/integration/history"
 )
 
-// fleet is several processes at work, each with a proxy of its own in front of a
-// Redis that the test may break.
+// fleet is several processes at work, each with proxies of its own in front of a
+// Redis that the test may break, and in front of the database.
 type fleet struct {
 	t         *testing.T
 	seed      uint64
@@ -32,7 +32,8 @@ type fleet struct {
 	orders    history.Orders
 	redis     redisServer
 	server    *toxiproxy.ApiServer
-	proxies   []*toxiproxy.Proxy
+	proxies   []*toxiproxy.Proxy // to Redis, by process
+	databases []*toxiproxy.Proxy // to PostgreSQL, by process
 	processes []*history.Process
 	kills     int
 }
@@ -96,19 +97,25 @@ func newFleet(t *testing.T, server redisServer, shape history.Shape, keysAndValu
 		f.orders.Pause = 10 * time.Millisecond
 	}
 	for i := range fleetSize {
-		p := toxiproxy.NewProxy(f.server, fmt.Sprint("redis", i), "127.0.0.1:0", hostPort(t, f.redis.URL()))
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Stop)
-		f.proxies = append(f.proxies, p)
+		f.proxies = append(f.proxies, f.proxy(fmt.Sprint("redis", i), f.redis.URL()))
+		f.databases = append(f.databases, f.proxy(fmt.Sprint("postgres", i), f.dsn))
 	}
 	return f
 }
 
-func hostPort(t testing.TB, redisURL string) string {
+func (f *fleet) proxy(name, url string) *toxiproxy.Proxy {
+	f.t.Helper()
+	p := toxiproxy.NewProxy(f.server, name, "127.0.0.1:0", hostPort(f.t, url))
+	if err := p.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(p.Stop)
+	return p
+}
+
+func hostPort(t testing.TB, url string) string {
 	t.Helper()
-	u, err := url.Parse(redisURL)
+	u, err := neturl.Parse(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +148,14 @@ func (f *fleet) startProcess(i int) *history.Process {
 	url := "redis://" + f.proxies[i].Listen
 	if torture == 0 {
 		// The short form shares the machine with other tests.
-		url += "?read_timeout=200ms&write_timeout=200ms&dial_timeout=400ms&pool_timeout=200ms"
+		url += "?read_timeout=150ms&write_timeout=150ms&dial_timeout=400ms&pool_timeout=150ms"
 	}
-	o.DSN = harness.With(f.dsn, "mlcache_redis", url)
+	database, err := neturl.Parse(harness.With(f.dsn, "mlcache_redis", url))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	database.Host = f.databases[i].Listen
+	o.DSN = database.String()
 	return f.recorder.Start(f.t, o)
 }
 
@@ -202,23 +214,23 @@ func (f *fleet) report(h *history.History, worst map[*history.Phase]int64) {
 	}
 }
 
-// toxic is a fault of toxiproxy on the way to or from Redis.
+// toxic is a fault of toxiproxy on the way to or from a server.
 type toxic struct {
 	kind, stream string
 	attributes   map[string]any
 }
 
-func (f *fleet) poison(i int, x toxic) (remove func()) {
+func (f *fleet) poison(p *toxiproxy.Proxy, x toxic) (remove func()) {
 	f.t.Helper()
 	body, err := json.Marshal(map[string]any{"name": x.kind + x.stream, "type": x.kind, "stream": x.stream, "toxicity": 1.0, "attributes": x.attributes})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if _, err := f.proxies[i].Toxics.AddToxicJson(bytes.NewReader(body)); err != nil {
+	if _, err := p.Toxics.AddToxicJson(bytes.NewReader(body)); err != nil {
 		f.t.Fatal(err)
 	}
 	return func() {
-		if err := f.proxies[i].Toxics.RemoveToxic(context.Background(), x.kind+x.stream); err != nil {
+		if err := p.Toxics.RemoveToxic(context.Background(), x.kind+x.stream); err != nil {
 			f.t.Error(err)
 		}
 	}

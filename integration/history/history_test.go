@@ -37,8 +37,8 @@ func bounded(t *testing.T, server *brokenRedis) {
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{deafAndMute, stall},
-		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, suspendLong, kill})
+	f.sufferAll([]fault{deafAndMute, stall, farDatabase},
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, suspendLong, kill})
 	h := f.finish()
 	f.report(h, h.Bounded(int64(time.Second)))
 	f.promptDuring(h, stall)
@@ -51,8 +51,8 @@ func strict(t *testing.T, server *brokenRedis) {
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{shortStalls, suspend},
-		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, kill})
+	f.sufferAll([]fault{latency, farDatabase},
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, kill})
 	h := f.finish()
 	t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
 	f.report(h, h.Bounded(0))
@@ -67,7 +67,7 @@ func strictWithLateInvalidation(t *testing.T, server *brokenRedis) {
 	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict")
 	f.start()
 	f.sufferAll([]fault{cut},
-		[]fault{cut, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, evict, suspend, kill})
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, evict, suspend, kill})
 	h := f.finish()
 	excused := 0
 	late := h.ExcuseLate()
