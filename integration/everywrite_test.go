@@ -146,7 +146,8 @@ var silent = map[string]bool{
 }
 
 func TestEveryKindOfWriteInvalidatesWhatItMust(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that make roles: those belong to the whole server, and a
+	// change of them is one of every database's schema.
 	for _, way := range []string{"exec", "query", "transaction", "rolled back"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,8 @@ type tenantKey struct{}
 // A hook of the origin makes each checkout another tenant's, by the caller's
 // context, past everything that mlcache can see.
 func TestHooksThatChooseATenantByContext(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that make roles: those belong to the whole server, and a
+	// change of them is one of every database's schema.
 	dsn := harness.NewDatabase(t, tenantTables)
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {

@@ -29,7 +29,8 @@ INSERT INTO by_setting VALUES ('one', 'set one'), ('two', 'set two')`
 
 // A tenant never sees another tenant's rows, whatever makes it one.
 func TestTenantsNeverSeeEachOthersRows(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that make roles: those belong to the whole server, and a
+	// change of them is one of every database's schema.
 	dsn := harness.NewDatabase(t, tenantTables)
 	admin := harness.Open(t, "pgx", dsn)
 	var name string

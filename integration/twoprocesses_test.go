@@ -44,7 +44,8 @@ func askOnce(t testing.TB, p *harness.Process, query string, args ...any) (harne
 // after a write in the first both read the new row. The database executes the
 // SELECT once for each version of the row.
 func TestSecondProcessReadsFromRedisThenFromMemory(t *testing.T) {
-	t.Parallel()
+	// Not beside tests that make roles: those belong to the whole server, and a
+	// change of them is one of every database's schema.
 	const query = "SELECT id, name, version FROM product WHERE id = $1"
 	dsn := harness.NewDatabase(t, warmup, productTables)
 	harness.InEveryExecMode(t, dsn, func(t *testing.T, dsn string) {
