@@ -31,8 +31,9 @@ type Config struct {
 	// Tighten lowers it later. Defaults to 1s; less than 3ms counts as 3ms.
 	MaxStaleness time.Duration
 
-	// FenceLease is how long a fence holds that nobody renews, because its process died. It should be longer than a
-	// COMMIT can take in the database. Defaults to 5s; less than 100ms is an error.
+	// FenceLease is how long a fence holds that nobody renews, because its process died. A live process renews it within
+	// half of that. So it should be at least twice as long as the database may take to carry out a COMMIT whose client
+	// has gone: a change that becomes visible later than that may be missed. Defaults to 5s; less than 100ms is an error.
 	FenceLease time.Duration
 
 	// Logger receives what an operator should know. Nil discards it.

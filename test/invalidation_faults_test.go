@@ -37,8 +37,10 @@ func TestInvalidationQueueIsDeliveredFirst(t *testing.T) {
 			t.Error("Release has no error")
 		}
 	}
-	if err := writer.Invalidate(context.Background(), "v"); err == nil {
-		t.Error("Invalidate has no error")
+	for range 3 {
+		if err := writer.Invalidate(context.Background(), "v"); err == nil {
+			t.Error("Invalidate has no error")
+		}
 	}
 	if got := writer.Stats().Queued; got != 3 {
 		t.Errorf("%d scopes queued, want 3", got)
@@ -101,9 +103,12 @@ func TestInvalidationCurrentKnowsTheQueue(t *testing.T) {
 	p := newPeer(t, m.Addr())
 	old := p.before("t")
 	var failing atomic.Bool
-	p.client.AddHook(failRelease{&failing})
+	p.client.AddHook(failWrites{&failing})
 	failing.Store(true)
-	f := p.fence(false, "t")
+	f, err := p.Fence(context.Background(), []string{"t"}, invalidation.FenceOptions{Wait: true})
+	if err == nil {
+		t.Fatal("Fence has no error")
+	}
 	if err := f.Release(context.Background(), invalidation.Committed); err == nil {
 		t.Fatal("Release has no error")
 	}
@@ -112,13 +117,13 @@ func TestInvalidationCurrentKnowsTheQueue(t *testing.T) {
 	}
 }
 
-// failRelease fails every release while it is set.
-type failRelease struct{ on *atomic.Bool }
+// failWrites fails every fence and release while it is set.
+type failWrites struct{ on *atomic.Bool }
 
-func (failRelease) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (h failRelease) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (failWrites) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h failWrites) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if args := cmd.Args(); h.on.Load() && len(args) > 4 && args[4] == "release" {
+		if args := cmd.Args(); h.on.Load() && len(args) > 4 && (args[4] == "fence" || args[4] == "release") {
 			err := fmt.Errorf("on purpose")
 			cmd.SetErr(err)
 			return err
@@ -126,7 +131,7 @@ func (h failRelease) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		return next(ctx, cmd)
 	}
 }
-func (failRelease) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (failWrites) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 

@@ -105,13 +105,14 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// subscribed waits until the peers hear each other.
+// subscribed waits until the peers hear each other, and have polled for what they may have missed before.
 func subscribed(t testing.TB, peers ...*peer) {
 	t.Helper()
 	for _, p := range peers {
 		p.know("warm-up")
 		eventually(t, "subscribed", func() bool { return p.Stats().Subscriptions > 0 })
 	}
+	time.Sleep(100 * time.Millisecond)
 }
 
 func newRedis(t testing.TB) *miniredis.Miniredis {

@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -421,4 +423,82 @@ func TestInvalidationOnChange(t *testing.T) {
 	wait("the change of everything")
 	m.FlushAll()
 	wait("the loss of everything")
+}
+
+// More changes between two polls than Redis remembers: what is known is read again, or forgotten when it is much.
+func TestInvalidationResync(t *testing.T) {
+	t.Parallel()
+	for _, known := range []int{10, 2000} {
+		m := newRedis(t)
+		writer, reader := newPeer(t, m.Addr()), newPeer(t, m.Addr(), bound(20*time.Second), deaf)
+		scopes := make([]string, 5000)
+		for i := range scopes {
+			scopes[i] = strconv.Itoa(i)
+		}
+		var cells []*invalidation.Cell
+		for _, s := range scopes[:known] {
+			cells = append(cells, reader.Cell(s))
+		}
+		if err := reader.Ensure(context.Background(), cells); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "no further poll is due", func() bool { return reader.Stats().Subscriptions > 0 })
+		time.Sleep(100 * time.Millisecond)
+		was := make([]uint64, known)
+		for i, c := range cells {
+			was[i] = c.Load()
+		}
+		for some := range slices.Chunk(scopes, 250) {
+			if err := writer.Invalidate(context.Background(), some...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reader.Tighten(200 * time.Millisecond) // asks now
+		eventually(t, "every change is noticed", func() bool {
+			for i, c := range cells {
+				if c.Load() == was[i] {
+					return false
+				}
+			}
+			return true
+		})
+		if reader.Stats().Resyncs == 0 {
+			t.Error("the change log was long enough after all")
+		}
+	}
+}
+
+// A client may send a command twice. The version that the first one made must not come back with the second.
+func TestInvalidationRepeatedCommand(t *testing.T) {
+	t.Parallel()
+	m := newRedis(t)
+	writer, other := newPeer(t, m.Addr()), newPeer(t, m.Addr())
+	var last []any
+	writer.client.AddHook(record{&last})
+	writer.write("t")
+	repeated := last
+	old := writer.before("t")
+	other.write("t")
+	if err := other.client.Do(context.Background(), repeated...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if other.current(other.Cell("t"), old.versions[1]) {
+		t.Error("a version is back")
+	}
+}
+
+// record keeps the arguments of the last release.
+type record struct{ last *[]any }
+
+func (record) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h record) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); len(args) > 4 && args[4] == "release" {
+			*h.last = args
+		}
+		return next(ctx, cmd)
+	}
+}
+func (record) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
