@@ -98,3 +98,11 @@ func BenchmarkHostile(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkDateCasts(b *testing.B) {
+	const sql = `SELECT date_trunc('day', created_at)::date AS day, count(*) FROM orders WHERE user_id = $1 GROUP BY 1`
+	b.ReportAllocs()
+	for b.Loop() {
+		Parse(sql)
+	}
+}

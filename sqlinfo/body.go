@@ -7,8 +7,9 @@ type Body struct {
 	// Reads, Writes, Funcs, Attrs, Types, DateCasts and Operators are as in Info. In
 	// PL/pgSQL, where nothing tells a variable from a relation, Reads holds every
 	// name and every way to read it.
-	Reads, Writes, Funcs, Attrs, Types, DateCasts []Name
-	Operators                                     []string
+	Reads, Writes, Funcs, Attrs, Types []Name
+	DateCasts                          []DateCast
+	Operators                          []string
 	// WritesAll: it may write what its text does not name.
 	WritesAll bool
 	// DDL: it changes the schema.
@@ -50,6 +51,7 @@ func ParseBody(lang, body string) *Body {
 func parseSQLBody(text string) *Body {
 	s := getScanner(text, Options{MaxDepth: defaultMaxDepth})
 	defer s.release()
+	s.unchecked = true
 	s.cur, s.next = s.lx.Next(), s.lx.Next()
 	atomic := false
 	if isWord(s.cur, kwBegin) && isWord(s.next, kwAtomic) {

@@ -78,7 +78,7 @@ func (s *scanner) clause(f *frame) bool {
 		f.endList()
 		if !f.query && s.depth() > 1 && isNameToken(s.next) && (!s.everything || f.jsonCall()) {
 			s.advance() // json_value(... RETURNING type)
-			s.typeName(&Name{})
+			s.typeName()
 		}
 	case kwSet:
 		switch f.state {
@@ -165,23 +165,29 @@ func (s *scanner) tableWord(f *frame) {
 func (s *scanner) join(f *frame) bool {
 	switch f.state {
 	case stItem:
-		if s.punct(s.next, '(') {
+		if s.punct(s.next, '(') && !s.joins(s.prev) {
 			return false
 		}
 	case stAfter: // only aliases stand between an item and JOIN
 	case stOn:
-		if s.punct(s.next, '(') && !s.ended(s.prev) {
-			switch s.prev.Keyword.word() {
-			case kwCross, kwFull, kwInner, kwLeft, kwNatural, kwOuter, kwRight:
-			default:
-				s.function(Name{Name: "join"})
-			}
+		if s.punct(s.next, '(') && !s.ended(s.prev) && !s.joins(s.prev) {
+			s.function(Name{Name: "join"})
+			s.refuse(ReasonUnknownFunction, "join") // what stands in the parenthesis cannot be told
 		}
 	default:
 		return false
 	}
 	f.state = stItem
 	return true
+}
+
+// joins reports whether the word says how to JOIN.
+func (s *scanner) joins(t Token) bool {
+	switch t.Keyword.word() {
+	case kwCross, kwFull, kwInner, kwLeft, kwNatural, kwOuter, kwRight:
+		return true
+	}
+	return false
 }
 
 // skipName passes a name that is a column's whatever the word.

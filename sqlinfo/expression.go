@@ -46,7 +46,7 @@ func (s *scanner) literal() {
 }
 
 // expressionWord handles the keywords that stand for operators and functions.
-func (s *scanner) expressionWord(f *frame) bool {
+func (s *scanner) expressionWord() bool {
 	switch s.cur.Keyword.word() {
 	case kwLike:
 		s.operator("~~")
@@ -102,74 +102,14 @@ func (s *scanner) expressionWord(f *frame) bool {
 	return true
 }
 
-// operand says which column a cast is applied to: the one whose name ends at t; ok
-// tells whether the name is all of the operand. A literal and a parameter need no
-// record: the one is looked at itself, the other by who binds it.
-func (s *scanner) operand(t Token, ok bool) *Name {
-	switch {
-	case ok && (isStringToken(t) || t.Kind == TokenParam):
-		return nil
-	case ok && s.chainEnd > 0 && s.chainEnd == t.End:
-		return &Name{Name: s.chain.last()}
-	}
-	return &Name{}
-}
-
-// typecast handles x::type; the operand is the column, literal, bracket or call
-// just before it.
+// typecast handles x::type.
 func (s *scanner) typecast() {
-	operand, from := s.operand(s.prev, true), s.prev.Start
-	if s.punct(s.prev, ')') {
-		from = s.closedStart
-	}
 	s.advance()
-	s.typeOf(operand, from)
-}
-
-// typeOf reads the type that an operand is cast to, whose text begins at from. It
-// looks into an operand that is more than a column, if the type is a date's.
-func (s *scanner) typeOf(operand *Name, from int) {
-	to, before := s.prev.Start, len(s.dates.list)
-	s.typeName(operand)
-	if operand != nil && operand.Name == "" && (len(s.dates.list) > before || s.castToDate) {
-		s.computed(from, to)
-	}
-}
-
-// maxReread bounds the text that is looked at twice, in bytes.
-const maxReread = 64 << 10
-
-// computed notes the names in an expression that is cast to a date or time type:
-// were one of them a column of texts such as 'now' or 'today', the answer would
-// depend on the clock. An operator that makes a text leaves no way to tell.
-func (s *scanner) computed(from, to int) {
-	if s.reread += to - from; s.reread > maxReread || from > to {
-		s.refuse(ReasonSpecialDate, "cast of an expression")
-		return
-	}
-	lx := Lexer{text: s.text[from:to], BackslashEscapes: s.lx.BackslashEscapes}
-	for {
-		t := lx.Next()
-		word := lx.text[t.Start:t.End]
-		switch t.Kind {
-		case TokenEOF, TokenError, TokenJunk:
-			return
-		case TokenIdent:
-			s.add(&s.dates, Name{Name: fold(word)})
-		case TokenQuotedIdent:
-			s.add(&s.dates, Name{Name: unquoteIdent(word)})
-		case TokenUnicodeIdent:
-			s.refuse(ReasonSpecialDate, "cast of an expression")
-		default:
-			if word == "->>" || word == "#>>" || word == "||" {
-				s.refuse(ReasonSpecialDate, "cast of a text made by "+word)
-			}
-		}
-	}
+	s.typeName()
 }
 
 // typeName reads the name of a type at cur, and leaves cur on its last token.
-func (s *scanner) typeName(operand *Name) {
+func (s *scanner) typeName() {
 	if isWord(s.cur, kwSetof) {
 		s.advance()
 	}
@@ -189,10 +129,6 @@ func (s *scanner) typeName(operand *Name) {
 		c.parts[0] += "tz"
 	}
 	s.useType(c.name())
-	s.castToDate = isDateType(c.last())
-	if operand != nil && s.castToDate {
-		s.add(&s.dates, *operand)
-	}
 	if c.n > 1 {
 		return
 	}
@@ -241,6 +177,7 @@ func (s *scanner) zone() bool {
 // their text.
 func (s *scanner) useType(n Name) {
 	s.add(&s.types, n)
+	s.mayDate = s.mayDate || n.Schema != "" || !plainTypes.has(n.Name)
 	if s.everything {
 		return
 	}

@@ -19,6 +19,10 @@ func TestHints(t *testing.T) {
 		{`/* app */ /* mlcache: on */ SELECT 1 /* mlcache: ttl=1s */`, Hint{Mode: HintOn, TTL: time.Second}},
 		{`SELECT /* mlcache: off */ 1`, Hint{}},
 		{`SELECT '/* mlcache: off */'`, Hint{}},
+		{`/* mlcache: swr=2s, sie=1m, early = 10s */ SELECT 1`, Hint{Stale: 2 * time.Second, StaleIfError: time.Minute, EarlyRefresh: 10 * time.Second}},
+		{`/* mlcache: swr=0s */ SELECT 1`, Hint{Stale: -1}},
+		{`/* mlcache: swr=-1s */ SELECT 1`, Hint{Bad: " swr=-1s"}},
+		{`/* mlcache: sie */ SELECT 1`, Hint{Bad: " sie"}},
 		{`/* mlcache: sometimes */ SELECT 1`, Hint{Bad: " sometimes"}},
 		{`/* mlcache: on, ttl=-1s */ SELECT 1`, Hint{Bad: " on, ttl=-1s"}},
 	} {

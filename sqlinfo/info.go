@@ -120,10 +120,10 @@ type Info struct {
 	// Types holds the names used as types, among them some that are only
 	// aliases.
 	Types []Name
-	// DateCasts holds the columns (by their last name) that are cast to a date or
-	// time type; an empty Name stands for another expression. Were such a value a
-	// text such as 'now' or 'today', the answer would depend on the clock.
-	DateCasts []Name
+	// DateCasts holds what is cast to a date or time type and is neither a literal
+	// nor a parameter: were such a value a text such as 'now' or 'today', the answer
+	// would depend on the clock. It is filled for a Read that nothing else bars.
+	DateCasts []DateCast
 
 	// Refusal says why the answer of the statement must not be kept; "" when, as
 	// far as the text tells, it may be. ReasonUnknownFunction is given only when

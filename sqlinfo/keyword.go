@@ -87,6 +87,7 @@ const (
 	kwAnalyse
 	kwAnalyze
 	kwAnd
+	kwArray
 	kwAs
 	kwAt
 	kwAtomic
@@ -168,6 +169,7 @@ const (
 	kwJson_objectagg
 	kwJson_query
 	kwJson_serialize
+	kwJson_table
 	kwJson_value
 	kwKey
 	kwLanguage
@@ -276,7 +278,7 @@ const (
 )
 
 // actedOn lists them in the order of the constants.
-const actedOn = `abort all alter analyse analyze and as at atomic authorization begin between binary by
+const actedOn = `abort all alter analyse analyze and array as at atomic authorization begin between binary by
 	call cascade case cast chain char character characteristics checkpoint close cluster
 	collation columns comment commit concurrently conflict constraints content copy create
 	cross cube current_catalog current_date current_role current_schema current_time
@@ -284,7 +286,7 @@ const actedOn = `abort all alter analyse analyze and as at atomic authorization 
 	document drop end escape except execute explain extract false fetch filter first for from
 	full function global grant group grouping having ilike import in inner insert intersect
 	into is join json_array json_arrayagg json_object json_objectagg json_query json_serialize
-	json_value key language left like limit listen load local localtime localtimestamp lock
+	json_table json_value key language left like limit listen load local localtime localtimestamp lock
 	materialized merge move names natural next no normalized not notify null offset on only
 	operator option or order outer over overlaps overlay partition passing precision prepare
 	prepared procedure reassign recursive refresh reindex release replace reset return

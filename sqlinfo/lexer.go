@@ -38,6 +38,7 @@ const (
 
 // Token is a piece of the text: text[Start:End].
 type Token struct {
+	// Kind says what the token is.
 	Kind TokenKind
 	// Keyword is set for a TokenIdent that is one of PostgreSQL's keywords.
 	Keyword    Keyword

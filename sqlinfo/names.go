@@ -30,9 +30,6 @@ func (s *scanner) named() {
 	if typed || (isStringToken(s.next) || s.next.Kind == TokenParam) &&
 		!(word == kwZone && isWord(before, kwTime)) && !(word == kwEscape && s.ended(before)) {
 		s.useType(c.name()) // name type, or type 'value'
-		if typed && isDateType(c.last()) {
-			s.add(&s.dates, Name{}) // json_to_record(...) AS x(d date)
-		}
 	}
 	if call {
 		alias := f.state == stAfter && !s.everything && (isNameToken(before) || s.punct(before, ')'))
@@ -164,7 +161,7 @@ func (s *scanner) isCall(f *frame, c *chain, word Keyword, prev Token) bool {
 	case kwZone:
 		return !isWord(prev, kwTime)
 	case kwMaterialized:
-		return !isWord(prev, kwAs) && !isWord(prev, kwNot)
+		return !isWord(prev, kwAs) && !(isWord(prev, kwNot) && isWord(s.prev2, kwAs))
 	case kwSet:
 		return !isWord(prev, kwUpdate) // UPDATE SET (a, b) = ... of MERGE and ON CONFLICT
 	case kwInsert:
@@ -210,6 +207,7 @@ func (s *scanner) call(c *chain) {
 // function notes a function called and gives its place among the names.
 func (s *scanner) function(n Name) int {
 	i := s.add(&s.funcs, n)
+	s.mayDate = s.mayDate || isDateType(n.Name) || populates.has(n.Name)
 	reason := Reason("")
 	if n.Schema == "" || n.Schema == "pg_catalog" {
 		if SafeFunction(n.Name) {

@@ -100,7 +100,7 @@ func (s *scanner) run() *Info {
 // combine makes one Info of several statements.
 func combine(parts []*Info, count int) *Info {
 	out := &Info{Statements: count, Refusal: ReasonMultiStatement, Parts: parts}
-	var reads, writes, funcs, attrs, types, dates nameSet
+	var reads, writes, funcs, attrs, types nameSet
 	rank := [...]int{Unknown: 5, Write: 4, Session: 3, Tx: 2, Other: 1, Read: 0}
 	out.Kind = parts[0].Kind
 	for _, p := range parts {
@@ -117,13 +117,18 @@ func combine(parts []*Info, count int) *Info {
 			list []Name
 		}{
 			{&reads, p.Reads}, {&writes, p.Writes}, {&funcs, p.Funcs},
-			{&attrs, p.Attrs}, {&types, p.Types}, {&dates, p.DateCasts},
+			{&attrs, p.Attrs}, {&types, p.Types},
 		} {
 			for _, n := range l.list {
 				if l.set.add(n) < 0 {
 					out.WritesAll = true
 				}
 			}
+		}
+		if len(out.DateCasts) < maxDateCasts {
+			out.DateCasts = append(out.DateCasts, p.DateCasts...)
+		} else {
+			out.DateCasts = []DateCast{{}}
 		}
 		for _, op := range p.Operators {
 			if !slices.Contains(out.Operators, op) && len(out.Operators) < maxOperators {
@@ -135,7 +140,7 @@ func combine(parts []*Info, count int) *Info {
 		out.Kind, out.WritesAll, out.ChangesSession, out.Parts = Unknown, true, true, nil
 	}
 	out.Reads, out.Writes, out.Funcs = reads.list, writes.list, funcs.list
-	out.Attrs, out.Types, out.DateCasts = attrs.list, types.list, dates.list
+	out.Attrs, out.Types = attrs.list, types.list
 	return out
 }
 

@@ -65,7 +65,7 @@ var reasons = []struct {
 	{ReasonLockFunction, "the query takes or frees an advisory lock"},
 	{ReasonUnsafeFunction, "a built-in function is called whose answer may change without a write"},
 	{ReasonUnknownFunction, "a function is called that is not known to be safe"},
-	{ReasonSpecialDate, "a literal such as 'now' or 'today' depends on the clock"},
+	{ReasonSpecialDate, "a text that may say 'now' or 'today' is read as a date"},
 	{ReasonTimeWithZone, "time with time zone takes its offset from the current date"},
 	{ReasonObjectIdentifier, "a cast to regclass or its kin reads the system catalogs"},
 	{ReasonUnsupportedSyntax, "the statement uses syntax that mlcache does not follow"},

@@ -141,15 +141,7 @@ func (s *scanner) close() {
 	for len(s.ctes) > 0 && s.ctes[len(s.ctes)-1].level > s.depth() {
 		s.ctes = s.ctes[:len(s.ctes)-1]
 	}
-	s.closedCallee, s.closedStart = f.callee, f.start
-	if f.callee > 0 && isDateType(s.funcs.list[f.callee-1].Name) {
-		if operand := s.operand(s.prev, f.tokens == 1); operand != nil {
-			s.add(&s.dates, *operand) // date(x) is a cast
-			if operand.Name == "" {
-				s.computed(f.start, s.prev.End)
-			}
-		}
-	}
+	s.closedCallee = f.callee
 	s.closedOn, s.closedCall = f.distinctOn || f.call == kwOperator, f.call
 	if f.needComma && !f.comma {
 		s.refuse(ReasonTimeFunction, oneArgumentIsClock)
@@ -187,7 +179,7 @@ func (s *scanner) identifier() {
 	}
 	s.started()
 	typeFunc := k.class() == classTypeFunc
-	if typeFunc && s.typeFuncWord(f) || s.clause(f) || s.expressionWord(f) {
+	if typeFunc && s.typeFuncWord(f) || s.clause(f) || s.expressionWord() {
 		return
 	}
 	if k.class() == classReserved || typeFunc && !s.punct(s.next, '(') && !s.punct(s.next, '.') {
@@ -204,7 +196,7 @@ func (s *scanner) typeFuncWord(f *frame) bool {
 		case s.punct(s.next, '(') && !isWord(s.cur, kwJoin):
 			// A call of like(...), or after all an operator, behind a column that is
 			// named by a keyword.
-			s.expressionWord(f)
+			s.expressionWord()
 			s.named()
 			return true
 		case isStringToken(s.next) || s.next.Kind == TokenParam:
@@ -229,7 +221,7 @@ func (s *scanner) introduced(f *frame) bool {
 		if f.call != kwCast {
 			return false
 		}
-		s.typeOf(s.operand(s.prev2, f.tokens == 3), f.start)
+		s.typeName()
 		return true
 	}
 	return s.afterAs(f)
@@ -251,7 +243,7 @@ func (s *scanner) afterAs(f *frame) bool {
 		s.cur.Keyword = 0 // a label, whatever the word
 		return true
 	}
-	s.typeOf(s.operand(s.prev2, f.tokens == 3), f.start)
+	s.typeName()
 	return true
 }
 

@@ -80,8 +80,10 @@ type scanner struct {
 	frames    []frame
 	ctes      []visibleCTE
 
-	reads, writes, funcs, attrs, types, dates nameSet
-	operators                                 []string
+	reads, writes, funcs, attrs, types nameSet
+	operators                          []string
+
+	caster caster // of the casts to dates
 
 	soft           string  // first function that is not known
 	chain          chain   // the last chain read
@@ -90,9 +92,9 @@ type scanner struct {
 	callee         int     // 1 + the place in funcs of the function just called
 	calleeEnd      int     // where its name ended
 	closedCallee   int     // that of the last parenthesis closed
-	closedStart    int     // where the text inside it begins
-	castToDate     bool    // the type read last is a date's or time's
-	reread         int     // bytes that computed has looked at
+	mayDate        bool    // a type was seen whose input may mean the clock
+	start          int     // where the statement begins
+	unchecked      bool    // nobody looks at the parameters: the body of a function
 	closedCall     Keyword // the word before the last parenthesis closed
 	body           bool    // the text is the body of a PL/pgSQL function
 	everything     bool    // take every chain for a relation
@@ -119,9 +121,10 @@ func (s *scanner) release() {
 	clear(s.frames[:cap(s.frames)])
 	clear(s.ctes[:cap(s.ctes)])
 	clear(s.operators)
-	*s = scanner{frames: s.frames[:0], ctes: s.ctes[:0], operators: s.operators[:0],
+	s.caster.forget()
+	*s = scanner{caster: s.caster, frames: s.frames[:0], ctes: s.ctes[:0], operators: s.operators[:0],
 		reads: s.reads.reset(), writes: s.writes.reset(), funcs: s.funcs.reset(),
-		attrs: s.attrs.reset(), types: s.types.reset(), dates: s.dates.reset()}
+		attrs: s.attrs.reset(), types: s.types.reset()}
 	scanners.Put(s)
 }
 

@@ -1,5 +1,7 @@
 package sqlinfo
 
+import "strings"
+
 // SpecialDate reports whether s, taken as input for a date or time type, may mean a
 // moment relative to now. PostgreSQL knows four such words (manual, section
 // 8.5.1.4): now, today, tomorrow and yesterday. They may stand among other fields
@@ -9,6 +11,9 @@ package sqlinfo
 //
 // The driver asks this of text arguments; Parse asks it of literals.
 func SpecialDate(s string) bool {
+	if strings.Contains(s, "\u017f") {
+		return true // upper() makes an S of it, and so may complete a word
+	}
 	for i := 0; i < len(s); {
 		if !isLetter(s[i]) {
 			i++

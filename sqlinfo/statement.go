@@ -16,7 +16,8 @@ func (s *scanner) begin() {
 	s.ctes = s.ctes[:0]
 	s.operators = s.operators[:0]
 	s.reads, s.writes, s.funcs = s.reads.reset(), s.writes.reset(), s.funcs.reset()
-	s.attrs, s.types, s.dates = s.attrs.reset(), s.types.reset(), s.dates.reset()
+	s.attrs, s.types = s.attrs.reset(), s.types.reset()
+	s.mayDate, s.start = false, s.cur.Start
 	s.soft, s.everything, s.ddl, s.routine, s.atomic = "", false, false, false, 0
 	s.prev, s.prev2, s.chainEnd = Token{}, Token{}, 0
 	// Places among the functions of the statement before mean nothing in this one.
@@ -31,7 +32,7 @@ func (s *scanner) finish() *Info {
 		return info
 	}
 	info.Reads, info.Writes, info.Funcs = s.reads.copyOut(), s.writes.copyOut(), s.funcs.copyOut()
-	info.Attrs, info.Types, info.DateCasts = s.attrs.copyOut(), s.types.copyOut(), s.dates.copyOut()
+	info.Attrs, info.Types = s.attrs.copyOut(), s.types.copyOut()
 	if len(s.operators) > 0 {
 		info.Operators = append([]string(nil), s.operators...)
 	}
@@ -52,11 +53,39 @@ func (s *scanner) finish() *Info {
 		info.Refusal, info.Detail = ReasonUtility, ""
 	case Unknown:
 		info.Refusal, info.Detail = ReasonSyntax, ""
+	case Read:
+		s.dateCasts()
 	}
 	if info.Refusal == "" && s.soft != "" {
 		info.Refusal, info.Detail = ReasonUnknownFunction, s.soft
 	}
 	return info
+}
+
+// dateCasts looks at the casts to date and time types, where a text may mean the
+// clock.
+func (s *scanner) dateCasts() {
+	if !s.mayDate || s.info.Refusal != "" {
+		return
+	}
+	if s.body {
+		// What a variable of PL/pgSQL holds is not known.
+		s.info.DateCasts = []DateCast{{}}
+		return
+	}
+	casts, ok := s.caster.dateCasts(s.text[s.start:s.cur.Start], s.lx.BackslashEscapes, s.unchecked)
+	if !ok {
+		casts = []DateCast{{}}
+	}
+	s.info.DateCasts = casts
+	if s.unchecked {
+		return
+	}
+	for _, d := range casts {
+		if d.Column == "" && d.Type == "" {
+			s.refuse(ReasonSpecialDate, "cast of a computed text")
+		}
+	}
 }
 
 // verb looks at the first word of a statement and prepares the scan of the rest.

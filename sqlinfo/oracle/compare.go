@@ -109,6 +109,11 @@ func judgeKind(want *finding, got *sqlinfo.Info) string {
 	if len(want.statements) != 1 {
 		return ""
 	}
+	if want.statements[0] == "SelectStmt" && kept && !writes {
+		if missed := want.casts.missed(got); missed != "" {
+			return missed
+		}
+	}
 	kind := sqlinfo.Read
 	switch want.statements[0] {
 	case "TransactionStmt":

@@ -10,9 +10,9 @@ import (
 
 // keepable reports whether nothing in the tree stands against keeping the answer:
 // a query that neither writes nor locks nor samples, calls only safe functions,
-// and names nothing that changes by itself.
+// names nothing that changes by itself, and casts nothing but columns to dates.
 func keepable(f *finding) bool {
-	if len(f.statements) != 1 || f.statements[0] != "SelectStmt" || f.into || f.locking || f.sample || f.dates ||
+	if len(f.statements) != 1 || f.statements[0] != "SelectStmt" || f.into || f.locking || f.sample || f.dates || f.casts.needs() ||
 		len(f.writes) > 0 || f.ddl || f.unusual {
 		return false
 	}

@@ -25,6 +25,7 @@ type finding struct {
 	sample     bool
 	into       bool
 	dates      bool // a literal relative to now
+	casts      castDates
 	tx         pgquery.TransactionStmtKind
 	temp       bool
 	unusual    bool // system columns, TREAT, types whose input depends on more than text
@@ -147,6 +148,7 @@ func (v *visit) node(m protoreflect.Message) {
 
 func (v *visit) message(name string, m protoreflect.Message) {
 	out := v.out
+	out.casts.note(m)
 	switch x := m.Interface().(type) {
 	case *pgquery.SelectStmt:
 		v.with(x.GetWithClause(), func() { v.children(m, "with_clause") })
@@ -339,4 +341,5 @@ func (f *finding) merge(o *finding) {
 	f.temp = f.temp || o.temp
 	f.unusual = f.unusual || o.unusual
 	f.tx = o.tx
+	f.casts = o.casts // of the last statement: several are never kept
 }
