@@ -71,10 +71,17 @@ func (b *builder) addRelation(r *rowReader) {
 	b.tables = append(b.tables, rel)
 }
 
-func (b *builder) addText(r *rowReader) {
-	id, column := r.oid(), r.text()
-	if rel := b.relations[id]; rel != nil {
-		rel.texts = append(rel.texts, column)
+func (b *builder) addColumns(r *rowReader) {
+	rel, columns := b.relations[r.oid()], r.text()
+	if rel == nil {
+		return
+	}
+	for name := range strings.SplitSeq(columns, "\x1f") {
+		if text, ok := strings.CutPrefix(name, "!"); ok {
+			rel.texts = append(rel.texts, text)
+		} else {
+			rel.others = append(rel.others, name)
+		}
 	}
 }
 
@@ -150,6 +157,7 @@ func (b *builder) build() *Snapshot {
 		builtins:       b.builtins,
 		operators:      make(map[string][]*operator),
 		types:          make(map[string][]*function),
+		dateTypes:      make(map[string]bool),
 	}
 	for _, rel := range b.tables {
 		if s.relations[rel.schema] == nil {
@@ -231,6 +239,8 @@ func (b *builder) tie(s *Snapshot, l link) {
 		} else {
 			s.builtinCasts = append(s.builtinCasts, f)
 		}
+	case "date type":
+		s.dateTypes[l.a] = true
 	case "domain":
 		b.types[id(l.a)] = &domain{name: l.c, base: id(l.d)}
 	}

@@ -7,6 +7,21 @@ import (
 	"fmt"
 )
 
+// Roles says which roles a fingerprint covers. Roles belong to the whole cluster,
+// and where credentials are made for each client and for an hour they come and go
+// all day.
+type Roles uint8
+
+const (
+	// OwnRoles are those that matter to sessions of the user who asks: the user, the
+	// owners of the database's objects, who lend views and functions their rights,
+	// and all that these are members of. A superuser may take any role, so for one
+	// these are all roles.
+	OwnRoles Roles = iota
+	// AllRoles serve where the sessions belong to several users.
+	AllRoles
+)
+
 // Fingerprint asks the server for what identifies the state of the schema, in one
 // query that takes about 10 ms for 1,000 tables. As long as it equals
 // [Snapshot.Fingerprint], the snapshot is true.
@@ -27,16 +42,20 @@ import (
 // of ANALYZE change, so a sum of hashes over (oid, xmin) tells whether a row came,
 // went or changed. Only pg_class is compared by value, since TRUNCATE and its
 // like write a new row there for a new file.
-func Fingerprint(ctx context.Context, q Querier) (string, error) {
-	f, err := fingerprint(ctx, q)
+func Fingerprint(ctx context.Context, q Querier, roles Roles) (string, error) {
+	f, err := fingerprint(ctx, q, roles)
 	if err != nil {
 		return "", fmt.Errorf("mlcache: catalog: %w", err)
 	}
 	return f, nil
 }
 
-func fingerprint(ctx context.Context, q Querier) (string, error) {
-	rows, err := q.Query(ctx, queryFingerprint)
+func fingerprint(ctx context.Context, q Querier, roles Roles) (string, error) {
+	query := queryFingerprint
+	if roles == AllRoles {
+		query = queryFingerprintAllRoles
+	}
+	rows, err := q.Query(ctx, query)
 	if err != nil {
 		return "", err
 	}
@@ -57,7 +76,16 @@ const (
 	rowHashEnd = `::pg_catalog.int8))) FROM pg_catalog.`
 )
 
-const queryFingerprint = `WITH names AS MATERIALIZED (
+// ownRoles begins the roles with the session's user, or with all of them if it is a
+// superuser, who may take any role.
+const ownRoles = `rolname = session_user OR (SELECT u.rolsuper FROM pg_catalog.pg_roles u WHERE u.rolname = session_user)`
+
+const (
+	queryFingerprint         = fingerprintHead + ownRoles + fingerprintTail
+	queryFingerprintAllRoles = fingerprintHead + `true` + fingerprintTail
+)
+
+const fingerprintHead = `WITH RECURSIVE names AS MATERIALIZED (
   SELECT oid, nspname, nspname LIKE 'pg\_temp\_%' OR nspname LIKE 'pg\_toast%' AS hidden FROM pg_catalog.pg_namespace
 ), temps AS MATERIALIZED (
   SELECT oid FROM pg_catalog.pg_class WHERE relpersistence = 't'
@@ -66,12 +94,20 @@ const queryFingerprint = `WITH names AS MATERIALIZED (
     c.relowner, c.relacl, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relispartition), c.oid::pg_catalog.int8) AS hash
   FROM pg_catalog.pg_class c
   WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't'
+), roles(oid) AS (
+  SELECT oid FROM pg_catalog.pg_roles WHERE `
+
+const fingerprintTail = `
+  UNION SELECT relowner FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f')
+  UNION SELECT proowner FROM pg_catalog.pg_proc WHERE oid >= 16384
+  UNION SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+  UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN roles r ON m.member = r.oid
 )
 SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'),
-  (SELECT pg_catalog.concat(oid, '.', datname) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
+  (SELECT pg_catalog.concat(oid, '.', datname, '.', datdba) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
   (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(hash)) FROM rels),
   (SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(
-     pg_catalog.concat_ws(',', rolname, rolsuper, rolinherit, rolbypassrls), oid::pg_catalog.int8))) FROM pg_catalog.pg_roles),
+     pg_catalog.concat_ws(',', rolname, rolsuper, rolinherit, rolbypassrls), oid::pg_catalog.int8))) FROM pg_catalog.pg_roles WHERE oid IN (SELECT oid FROM roles)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_namespace x WHERE x.oid IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.attrelid` + rowHashEnd + `pg_attribute x WHERE x.attnum > 0 AND x.attrelid IN (SELECT oid FROM rels)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_attrdef x WHERE x.adrelid NOT IN (SELECT oid FROM temps)),
@@ -97,5 +133,6 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
 ` + rowHash + `x.oid` + rowHashEnd + `pg_language x),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_extension x),
 ` + rowHash + `x.ftrelid` + rowHashEnd + `pg_foreign_table x),
-` + rowHash + `x.roleid` + rowHashEnd + `pg_auth_members x),
-` + rowHash + `x.setdatabase` + rowHashEnd + `pg_db_role_setting x))`
+` + rowHash + `x.roleid` + rowHashEnd + `pg_auth_members x WHERE x.member IN (SELECT oid FROM roles)),
+` + rowHash + `x.setdatabase` + rowHashEnd + `pg_db_role_setting x WHERE (x.setrole = 0 OR x.setrole IN (SELECT oid FROM roles))
+  AND (x.setdatabase = 0 OR x.setdatabase IN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))))`

@@ -207,5 +207,6 @@ func (w *walk) body(fn *function, f frame) {
 		w.dynamic(fn, f)
 		return
 	}
+	f.immutable = fn.volatility == 'i'
 	w.text(r, fn.body.qualified, f)
 }

@@ -330,7 +330,7 @@ func TestPolicies(t *testing.T) {
 func TestDateCasts(t *testing.T) {
 	t.Parallel()
 	s := newSchema()
-	s.b.addText(row(s.table("t"), "spoken"))
+	s.b.addColumns(row(s.table("t"), "!spoken\x1fat"))
 	wantRefusal(t, s.resolve("SELECT spoken::date FROM t"), sqlinfo.ReasonSpecialDate, "spoken")
 	wantReads(t, s.resolve("SELECT at::date FROM t"), "public.t")
 }

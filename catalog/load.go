@@ -24,13 +24,14 @@ var errShape = errors.New("mlcache: catalog: unexpected answer from the server")
 // Load reads the schema in one read-only REPEATABLE READ transaction, so that
 // the parts of the snapshot belong together. It needs no privilege beyond
 // CONNECT, and waits at most one second for a lock held by DDL that is under way.
-// It supports PostgreSQL 13 and later. On an error there is no snapshot, the
+// It supports PostgreSQL 13 and later. The roles are those that the snapshot's
+// fingerprint covers. On an error there is no snapshot, the
 // transaction has been rolled back, and the rules of [NoCatalog] apply.
-func Load(ctx context.Context, q Querier) (*Snapshot, error) {
+func Load(ctx context.Context, q Querier, roles Roles) (*Snapshot, error) {
 	if _, err := q.Query(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return nil, fmt.Errorf("mlcache: catalog: %w", err)
 	}
-	s, err := load(ctx, q)
+	s, err := load(ctx, q, roles)
 	if err != nil {
 		// The connection must not stay in a transaction because the caller's patience
 		// has ended.
@@ -43,7 +44,7 @@ func Load(ctx context.Context, q Querier) (*Snapshot, error) {
 	return s, nil
 }
 
-func load(ctx context.Context, q Querier) (*Snapshot, error) {
+func load(ctx context.Context, q Querier, roles Roles) (*Snapshot, error) {
 	// With nothing but pg_catalog on the path, deparsed texts qualify every name
 	// that is not built in, and so mean the same whoever reads them.
 	rows, err := q.Query(ctx, querySettings)
@@ -58,7 +59,7 @@ func load(ctx context.Context, q Querier) (*Snapshot, error) {
 		return nil, errShape
 	}
 	b := newBuilder()
-	if b.fingerprint, err = fingerprint(ctx, q); err != nil {
+	if b.fingerprint, err = fingerprint(ctx, q, roles); err != nil {
 		return nil, err
 	}
 	for _, part := range parts(version) {

@@ -34,7 +34,7 @@ func (s *server) Query(ctx context.Context, sql string) ([][]*string, error) {
 	switch sql {
 	case querySettings:
 		return [][]*string{{&s.version}}, nil
-	case queryFingerprint:
+	case queryFingerprint, queryFingerprintAllRoles:
 		state := "state"
 		return [][]*string{{&state}}, nil
 	}
@@ -46,14 +46,14 @@ func (s *server) last() string { return s.asked[len(s.asked)-1] }
 func TestLoadInOneTransaction(t *testing.T) {
 	t.Parallel()
 	srv := &server{version: "150004"}
-	snap, err := Load(t.Context(), srv)
+	snap, err := Load(t.Context(), srv, OwnRoles)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(srv.asked[0], "BEGIN") || srv.last() != "COMMIT" {
 		t.Errorf("asked %q first and %q last", srv.asked[0], srv.last())
 	}
-	again, err := Fingerprint(t.Context(), srv)
+	again, err := Fingerprint(t.Context(), srv, OwnRoles)
 	if err != nil || again == "" || again != snap.Fingerprint() {
 		t.Errorf("fingerprints %q and %q, %v", snap.Fingerprint(), again, err)
 	}
@@ -62,7 +62,7 @@ func TestLoadInOneTransaction(t *testing.T) {
 func TestLoadOfOlderServer(t *testing.T) {
 	t.Parallel()
 	srv := &server{version: "130022"}
-	if _, err := Load(t.Context(), srv); err != nil {
+	if _, err := Load(t.Context(), srv, OwnRoles); err != nil {
 		t.Fatal(err)
 	}
 	for _, sql := range srv.asked {
@@ -78,7 +78,7 @@ func TestLoadRollsBack(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"server_version_num')\n", "names AS MATERIALIZED", "pg_proc p\nJOIN", "pg_policy p", "pg_inherits i", "pg_depend d\nLEFT JOIN pg_attrdef"} {
 		srv := &server{version: "150004", fail: part}
-		_, err := Load(t.Context(), srv)
+		_, err := Load(t.Context(), srv, OwnRoles)
 		if !errors.Is(err, errServer) || !strings.HasPrefix(err.Error(), "mlcache: ") {
 			t.Errorf("%s: error %v", part, err)
 		}
@@ -87,7 +87,7 @@ func TestLoadRollsBack(t *testing.T) {
 		}
 	}
 	srv := &server{version: "150004", fail: "BEGIN"}
-	if _, err := Load(t.Context(), srv); !errors.Is(err, errServer) || len(srv.asked) != 1 {
+	if _, err := Load(t.Context(), srv, OwnRoles); !errors.Is(err, errServer) || len(srv.asked) != 1 {
 		t.Errorf("no transaction: %v after %q", err, srv.asked)
 	}
 }
@@ -97,7 +97,7 @@ func TestLoadRollsBackAfterCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	srv := &canceling{server: server{version: "150004"}, cancel: cancel}
-	if _, err := Load(ctx, srv); !errors.Is(err, context.Canceled) {
+	if _, err := Load(ctx, srv, OwnRoles); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if !srv.rolledBack {
@@ -140,7 +140,7 @@ func TestLoadOfStrangeAnswers(t *testing.T) {
 		"pg_policy p":             {{}},
 	} {
 		srv := &server{version: "150004", answers: map[string][][]*string{part: rows}}
-		if _, err := Load(t.Context(), srv); !errors.Is(err, errShape) {
+		if _, err := Load(t.Context(), srv, OwnRoles); !errors.Is(err, errShape) {
 			t.Errorf("%s: %v", part, err)
 		}
 	}
@@ -152,7 +152,7 @@ func TestRowsOfUnknownObjects(t *testing.T) {
 	s.queryOf(1, "SELECT 1", 2)
 	s.rule(1, "2", "r", 3)
 	s.b.addPolicy(row(4, 5, "SELECT 1"))
-	s.b.addText(row(6, "c"))
+	s.b.addColumns(row(6, "c"))
 	s.trigger("t", 7, 8, onInsert)
 	s.key("k", 9, 10, "c", "c")
 	s.inherits(11, 12)

@@ -28,7 +28,7 @@ func parts(version int) []part {
 	}
 	return []part{
 		{queryRelations, 6, (*builder).addRelation},
-		{queryTexts, 2, (*builder).addText},
+		{queryColumns, 2, (*builder).addColumns},
 		{functions, 13, (*builder).addFunction},
 		{queryBuiltins, 3, (*builder).addBuiltin},
 		{queryRules, 5, (*builder).addRule},
@@ -45,10 +45,17 @@ const queryRelations = `SELECT c.oid::text, n.nspname::text, c.relname::text, c.
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast'`
 
-// queryTexts gives the columns that hold text of any kind (type category S).
-const queryTexts = `SELECT a.attrelid::text, a.attname::text
+// queryColumns gives the columns of each relation in one text, separated by the
+// character 31 and marked with ! where a cast to a date may find a text: not in
+// those whose type's category is boolean (B), date (D), number (N), time span (T),
+// geometry (G) or network address (I), nor in ranges and arrays of dates. It takes
+// composite types, too.
+const queryColumns = `SELECT a.attrelid::text, string_agg(CASE WHEN t.typcategory IN ('B', 'D', 'N', 'T', 'G', 'I')
+    OR t.typname IN ('daterange', 'tsrange', 'tstzrange', '_date', '_time', '_timestamp', '_timestamptz')
+  THEN '' ELSE '!' END || a.attname, chr(31))
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-WHERE a.attrelid >= 16384 AND a.attnum > 0 AND t.typcategory = 'S' AND NOT a.attisdropped`
+WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+GROUP BY 1`
 
 // Of a function's settings only search_path matters: it decides what the names
 // in the body mean.
@@ -126,6 +133,11 @@ UNION ALL
 SELECT 'domain', t.oid::text, n.nspname::text, t.typname::text, t.typbasetype::text, NULL
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'd' AND t.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
+UNION ALL
+SELECT 'date type', t.typname::text, NULL, NULL, NULL, NULL
+FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+WHERE t.oid >= 16384 AND (t.typtype IN ('r', 'm') OR t.typtype = 'c' AND c.relkind = 'c'
+  OR t.typtype = 'd' AND t.typcategory IN ('A', 'C', 'D', 'R'))
 UNION ALL
 SELECT 'domain column', a.attrelid::text, a.atttypid::text, NULL, NULL, NULL
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid

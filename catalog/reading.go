@@ -16,7 +16,7 @@ type reading struct {
 	exact         bool // every one of funcs is certainly a call
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
-	dateCasts     []sqlinfo.Name // columns cast to a date or time type
+	dateCasts     []sqlinfo.DateCast
 	operators     []string
 	refusal       sqlinfo.Reason
 	detail        string
@@ -36,7 +36,7 @@ func readingOfBody(b *sqlinfo.Body) *reading {
 	return &reading{
 		reads: b.Reads, writes: b.Writes, writesAll: b.WritesAll,
 		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown,
-		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators,
+		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators, dateCasts: b.DateCasts,
 		refusal: b.Refusal, detail: b.Detail,
 	}
 }

@@ -17,6 +17,9 @@ type Snapshot struct {
 	builtins  map[string]builtin
 	operators map[string][]*operator // by token
 	types     map[string][]*function // functions behind casts to a type and behind a domain
+	// dateTypes holds the types of the user that may hold a date: domains, composite
+	// types, ranges.
+	dateTypes map[string]bool
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
 	// builtinCasts: some function of the user stands behind a cast to a built-in
@@ -37,7 +40,8 @@ type relation struct {
 	kind         byte // pg_class.relkind
 	persistence  byte // pg_class.relpersistence
 	rls          bool
-	texts        []string // the columns that hold text
+	texts        []string // the columns that may hold a text, alone or in something
+	others       []string // the other columns
 
 	parents []*relation
 	// ancestors holds all tables above this one, however far; active those below

@@ -25,6 +25,7 @@ type walk struct {
 	wrote  map[*relation]op
 	woken  map[*relation]op
 	called map[callKey]bool
+	casts  []castIn
 }
 
 type callKey struct {
@@ -40,8 +41,11 @@ type frame struct {
 	// do not depend on it.
 	path   *path
 	via    *step
-	policy bool           // behind a row security policy: see policyFunctions
-	cause  sqlinfo.Reason // not empty: why a refusal in this place is given
+	policy bool // behind a row security policy: see policyFunctions
+	// immutable: in a function whose author has declared it so, which is taken at its
+	// word for what it makes of its arguments.
+	immutable bool
+	cause     sqlinfo.Reason // not empty: why a refusal in this place is given
 }
 
 // inside gives the frame of what stands behind an object.
@@ -107,18 +111,32 @@ func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	r.ops = ops
 	w.text(r, false, f)
 	w.drain()
-	w.dateCasts(r)
+	w.dateCasts()
 }
 
-// dateCasts refuses a cast to a date or time type of a column that holds text: a
-// row with 'now' or 'today' in it has another date each time ("Date/Time Input",
-// "Special Values" in the manual).
-func (w *walk) dateCasts(r *reading) {
-	for _, n := range r.dateCasts {
+// castIn is a cast to a date, and where it was found.
+type castIn struct {
+	sqlinfo.DateCast
+	frame
+}
+
+// dateCasts refuses what casts a text to a date or time type: a row with 'now' or
+// 'today' in it has another date each time ("Date/Time Input", "Special Values" in
+// the manual). A name that package sqlinfo takes for a column must be one, in
+// some relation that is read and in none of them one of texts.
+func (w *walk) dateCasts() {
+	for _, c := range w.casts {
+		if c.Type != "" && !w.s.dateTypes[c.Type] && len(w.s.relationsNamed[c.Type]) == 0 {
+			continue
+		}
+		known := c.Derived
+		text := c.Column == ""
 		for rel := range w.read {
-			if slices.Contains(rel.texts, n.Name) {
-				w.refuse(frame{}, sqlinfo.ReasonSpecialDate, n.Name)
-			}
+			known = known || slices.Contains(rel.others, c.Column)
+			text = text || slices.Contains(rel.texts, c.Column)
+		}
+		if text || !known {
+			w.refuse(c.frame, sqlinfo.ReasonSpecialDate, c.Column)
 		}
 	}
 }
@@ -204,6 +222,11 @@ func (w *walk) used(u *uses, f frame) {
 // text visits everything that a text names; deparsed tells that the server has
 // written it out with nothing but pg_catalog on the path.
 func (w *walk) text(r *reading, deparsed bool, f frame) {
+	if !f.immutable {
+		for _, c := range r.dateCasts {
+			w.casts = append(w.casts, castIn{c, f})
+		}
+	}
 	names := f.path
 	if deparsed {
 		names = &qualified
