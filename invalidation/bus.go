@@ -57,6 +57,7 @@ func (v *Versions) receive(payload string) {
 		v.kickLater()
 		return
 	}
+	v.echoes.received(m.seq, time.Now())
 	gap := m.partial || m.previous > v.published
 	v.published = max(v.published, m.seq)
 	if m.epoch != v.epoch.last {
@@ -74,6 +75,7 @@ func (v *Versions) receive(payload string) {
 				fenced = v.cfg.FenceLease
 			}
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, m.seq, fenced, now) {
+				v.changes.add(s.scope)
 				calls = append(calls, c.listeners...)
 			}
 		}

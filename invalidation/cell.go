@@ -1,6 +1,7 @@
 package invalidation
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -9,8 +10,9 @@ import (
 // long as somebody refers to it; the same scope always gives the same cell while one does.
 type Cell struct {
 	visible atomic.Uint64
+	own     atomic.Uint64
 
-	scope string
+	field string // of the hash: s and the scope's name; empty for Epoch
 
 	// The rest is guarded by Versions.mu.
 	nonce     uint64    // as of seq; 0 when unknown or fenced
@@ -25,8 +27,12 @@ type Cell struct {
 // origin and store nothing. It is one atomic load.
 func (c *Cell) Load() uint64 { return c.visible.Load() }
 
+// OwnChanges counts the changes that this process has begun to make, or has been told to make known, through this cell.
+// It has grown by the time at which the change may become visible.
+func (c *Cell) OwnChanges() uint64 { return c.own.Load() }
+
 // Scope returns the name that the cell was registered with; it is empty for [Versions.Epoch].
-func (c *Cell) Scope() string { return c.scope }
+func (c *Cell) Scope() string { return strings.TrimPrefix(c.field, "s") }
 
 // publish makes visible what is known. Called with Versions.mu held.
 func (c *Cell) publish() {
@@ -39,6 +45,7 @@ func (c *Cell) publish() {
 
 func (c *Cell) hold() {
 	c.holds++
+	c.own.Add(1)
 	c.visible.Store(0)
 }
 

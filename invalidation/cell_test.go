@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -182,11 +183,36 @@ func TestLiveEndsByItself(t *testing.T) {
 		if !v.Live(time.Second) {
 			t.Error("not live within the bound")
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if v.Live(time.Second) {
 			t.Error("live at the bound")
 		}
 	})
+}
+
+// The monotonic clock stands still while a machine sleeps, and the wall clock can be set back.
+func TestLiveGoesByBothClocks(t *testing.T) {
+	t.Parallel()
+	v := withRedis(t)
+	defer v.client.Close()
+	at := time.Now()
+	v.validated.Store(&at)
+	for _, c := range []struct {
+		monotonic time.Duration
+		wall      int64 // seconds
+		want      bool
+	}{{0, 0, true}, {0, 60, false}, {time.Minute, 0, false}, {0, -60, true}, {time.Minute, -60, false}} {
+		// Setting the clock of the machine is not for a test: a time with a monotonic reading has its wall
+		// seconds in the bits from 30 on.
+		now := at.Add(c.monotonic)
+		*(*uint64)(unsafe.Pointer(&now)) += uint64(c.wall-int64(c.monotonic/time.Second)) << 30
+		if now.Sub(at) != c.monotonic || now.Unix()-at.Unix() != c.wall {
+			t.Fatalf("the clocks are at %v and %d s", now.Sub(at), now.Unix()-at.Unix())
+		}
+		if got := v.LiveAt(time.Second, now); got != c.want {
+			t.Errorf("live: %v with clocks at %v and %d s", got, c.monotonic, c.wall)
+		}
+	}
 }
 
 // A message that names no scopes, or another epoch, makes the process ask; until then the epoch is unknown.
@@ -229,5 +255,24 @@ func TestGapInMessagesAsksForAPoll(t *testing.T) {
 	case <-v.wakeLater:
 		t.Error("a poll was asked for without a reason")
 	default:
+	}
+}
+
+// An answer is as good as the moment at which the origin was asked for it.
+func TestQuarantineIsJudgedWhenTheOriginIsAsked(t *testing.T) {
+	t.Parallel()
+	v := withRedis(t)
+	asked := time.Now()
+	v.mu.Lock()
+	v.quarantine(header{quarantine: 20 * time.Millisecond})
+	v.mu.Unlock()
+	for v.Quarantine() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if !v.Quarantined(asked) {
+		t.Error("what was read in quarantine counts as read after it")
+	}
+	if v.Quarantined(time.Now()) {
+		t.Error("the quarantine does not end")
 	}
 }

@@ -20,7 +20,7 @@
 //
 // A scope reads as 0 while it is fenced or unknown: then go to the origin and store nothing.
 //
-// Redis commands in use, for an access control list: EVALSHA, EVAL, SUBSCRIBE, UNSUBSCRIBE, PING, and inside the script
-// TIME, HMGET, HGET, HSET, PUBLISH, INFO, PUBSUB|NUMSUB, on the one key {namespace}:v and the one channel
+// Redis commands in use, for an access control list: EVALSHA, EVAL, SUBSCRIBE, UNSUBSCRIBE, PING, MULTI,
+// EXEC, and inside the script and the transaction TIME, HMGET, HSET, PUBLISH, INFO, PUBSUB|NUMSUB, on the one key {namespace}:v and the one channel
 // {namespace}:bus.
 package invalidation

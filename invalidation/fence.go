@@ -3,6 +3,7 @@ package invalidation
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,8 @@ type FenceOptions struct {
 	Wait bool
 	// All fences everything, whatever the scopes.
 	All bool
+	// Assumes is what the scopes were derived from.
+	Assumes Assumption
 }
 
 // Outcome is what became of a change.
@@ -50,19 +53,23 @@ var fenceNames atomic.Uint64
 // Fence keeps every process from storing, and this process from using, answers of its scopes while a change may become
 // visible. It must be released. Its methods are safe for concurrent use.
 type Fence struct {
-	v    *Versions
-	id   string
-	wait bool
+	v       *Versions
+	id      string
+	wait    bool
+	assumes Assumption
 
-	flights sync.WaitGroup // commands that name the fence and are not answered yet
+	renewals sync.WaitGroup // under way
 
 	mu       sync.Mutex
-	cells    map[string]*Cell
+	cells    []*Cell
+	few      [4]*Cell         // room for cells
+	named    map[string]*Cell // cells by scope, when they are many
 	all      bool
 	released bool
 	taken    int       // commands that widened the fence,
 	pending  int       // of which so many are under way,
 	failed   bool      // and one has failed that no renewal has made up for
+	begun    time.Time // when the first command was sent
 	leased   time.Time // when the newest renewal, or else the first command, was sent that Redis answered
 }
 
@@ -70,7 +77,8 @@ type Fence struct {
 // this process. The fence is never nil: an error says that Redis may not know of it, and the change may still be made,
 // and must still be released. Without scopes and without All the fence is empty; Add may widen it.
 func (v *Versions) Fence(ctx context.Context, scopes []string, o FenceOptions) (*Fence, error) {
-	f := &Fence{v: v, wait: o.Wait, cells: make(map[string]*Cell, len(scopes))}
+	f := &Fence{v: v, wait: o.Wait, assumes: o.Assumes}
+	f.cells = f.few[:0]
 	if v.client != nil {
 		f.id = newSeed()[:16] + strconv.FormatUint(fenceNames.Add(1), 36)
 	}
@@ -94,7 +102,13 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 		defer v.tasks.Done()
 		return f.send(ctx, append(args, ""))
 	}
+	if f.fenceOn(ctx, args) {
+		return nil
+	}
 	mark, written := v.writes.expect()
+	if !v.loaded.Load() {
+		written = nil // Redis may answer that it does not have the script, and nobody would be left to send it
+	}
 	done := make(chan error, 1)
 	go func() {
 		defer v.tasks.Done()
@@ -107,11 +121,15 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 		return nil
 	case err := <-done:
 		return err
+	case <-ctx.Done():
+		// The command goes on by itself, and counts as unanswered. The caller's time is for the change.
+		v.counters.fenceErrors.Add(1)
+		return ctx.Err()
 	}
 }
 
 // take holds the local cells and returns the arguments of the command to send, nil when there is nothing to send. When
-// there is, it has added to f.flights and to v.tasks.
+// there is, it has added to v.tasks.
 func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -121,41 +139,80 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	v := f.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	args := make([]any, 2, len(scopes)+5)
+	var args []any // nil without Redis
+	if v.client != nil {
+		args = make([]any, 2, len(scopes)+5)
+	}
 	for _, s := range scopes {
-		if f.cells[s] == nil {
+		if !f.covers(s) {
 			c := v.cell(s)
 			c.hold()
-			f.cells[s] = c
-			args = append(args, s)
+			f.add(s, c)
+			if args != nil {
+				args = append(args, s)
+			}
 		}
 	}
-	args[0], args[1] = f.id, strconv.Itoa(len(args)-2)
+	if args != nil {
+		args[0], args[1] = f.id, strconv.Itoa(len(args)-2)
+	}
 	if all && !f.all {
 		f.all = true
 		v.epoch.hold()
-		args = append(args, f.id, "*")
+		if args != nil {
+			args = append(args, f.id, "*")
+		}
 	}
 	switch {
 	case v.closed:
 		return nil, ErrClosed
-	case len(args) == 2 || v.client == nil:
+	case len(args) <= 2:
 		return nil, nil
 	}
 	v.start()
 	v.fences[f] = struct{}{}
 	v.tasks.Add(1)
-	f.flights.Add(1)
 	f.taken++
 	f.pending++
+	if f.begun.IsZero() {
+		f.begun = time.Now()
+	}
 	return args, nil
+}
+
+// manyCells is how many cells are looked through one by one.
+const manyCells = 16
+
+func (f *Fence) covers(scope string) bool {
+	if f.named != nil {
+		return f.named[scope] != nil
+	}
+	return slices.ContainsFunc(f.cells, func(c *Cell) bool { return c.Scope() == scope })
+}
+
+func (f *Fence) add(scope string, c *Cell) {
+	f.cells = append(f.cells, c)
+	if len(f.cells) < manyCells {
+		return
+	}
+	if f.named == nil {
+		f.named = make(map[string]*Cell, 2*manyCells)
+		for _, c := range f.cells {
+			f.named[c.Scope()] = c
+		}
+	}
+	f.named[scope] = c
 }
 
 // send tells Redis of the fence. The answer says nothing new about the local cells: they are held.
 func (f *Fence) send(ctx context.Context, args []any) error {
-	defer f.flights.Done()
 	sent := time.Now()
 	r, err := f.v.call(ctx, "fence", args...)
+	return f.answered(sent, r, err)
+}
+
+// answered takes note of the answer to a command that was sent then.
+func (f *Fence) answered(sent time.Time, r reply, err error) error {
 	if err == nil {
 		f.v.notice(r)
 	}
@@ -174,7 +231,6 @@ func (f *Fence) send(ctx context.Context, args []any) error {
 }
 
 // Valid reports whether Redis is known to hold the whole fence still: it answered, and the lease has not run out since.
-// Who needs every other process to respect the fence asks just before making the change visible.
 func (f *Fence) Valid() bool {
 	if f.v.client == nil {
 		return true
@@ -183,6 +239,55 @@ func (f *Fence) Valid() bool {
 	defer f.mu.Unlock()
 	empty := len(f.cells) == 0 && !f.all
 	return empty || f.pending == 0 && !f.failed && time.Since(f.leased) < f.v.cfg.FenceLease
+}
+
+// Ensure makes sure that the fence stands for half of its lease more, and is called just before the change is made
+// visible: a process can have been stopped for any time since Fence returned, and nobody renews the leases of a stopped
+// process. It looks at the clock only, unless half of the lease has gone or a command has failed; then it asks Redis, which sets the
+// fence again, with new versions, if it had ended. An error says that Redis did not answer, or too late again and again.
+//
+// What it cannot exclude is a stop between its return and the moment at which the database has the COMMIT. If that stop lasts longer
+// than half of the lease, the change becomes visible while nothing fences it, and only the Release, or a new version by
+// anybody, makes it known.
+func (f *Fence) Ensure(ctx context.Context) error {
+	for range ensureTries {
+		if f.stands() {
+			return nil
+		}
+		if err := f.v.renewSome(ctx, []*Fence{f}, true); err != nil {
+			return err
+		}
+	}
+	if f.stands() {
+		return nil
+	}
+	return errLapsed
+}
+
+// ensureTries is how often Ensure asks: an answer that took half a lease proves nothing.
+const ensureTries = 3
+
+var errLapsed = errors.New("mlcache: invalidation: a fence's lease ends faster than it is renewed")
+
+// stands reports whether half of the fence's lease is left by this process's clocks: the monotonic one may stand still
+// while the machine sleeps. A fence that was not to be waited for counts from when its command was sent.
+func (f *Fence) stands() bool {
+	if f.v.client == nil {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	since := f.leased
+	switch {
+	case len(f.cells) == 0 && !f.all:
+		return true
+	case f.wait && (f.pending > 0 || f.failed):
+		return false
+	case since.IsZero():
+		since = f.begun
+	}
+	now, half := time.Now(), f.v.cfg.FenceLease/2
+	return now.Sub(since) < half && now.Round(0).Sub(since.Round(0)) < half
 }
 
 // Release ends the fence. It waits for Redis, whatever the context: a change that was made must become known. When it
@@ -196,23 +301,31 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 		return nil
 	}
 	f.released = true
+	id := f.id
+	if f.pending > 0 || f.failed {
+		// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
+		// makes the late command do nothing.
+		id = overtaking + id
+	}
 	f.mu.Unlock()
 	v := f.v
 	v.counters.releases.Add(1)
-	// A command still under way could set the fence again after its release.
-	f.flights.Wait()
+	f.renewals.Wait() // one could set the fence again
 	v.mu.Lock()
 	delete(v.fences, f)
 	v.mu.Unlock()
 	if len(f.cells) == 0 && !f.all {
 		return nil
 	}
-	cells := make([]*Cell, 0, len(f.cells))
-	for _, c := range f.cells {
-		cells = append(cells, c)
+	n := news{outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}
+	if id != "" {
+		n.ids = []string{id}
 	}
-	return v.release(context.WithoutCancel(ctx), f.id, outcome, f.all, cells)
+	return v.release(context.WithoutCancel(ctx), n)
 }
+
+// overtaking marks, in a release, a fence whose command may come later. See versions.lua.
+const overtaking = "!"
 
 // renew extends the leases of open fences, of all or of those that are due, and sets again what Redis has lost.
 func (v *Versions) renew(ctx context.Context, all bool) {
@@ -224,7 +337,7 @@ func (v *Versions) renew(ctx context.Context, all bool) {
 	v.mu.Unlock()
 	for len(open) > 0 {
 		n := min(len(open), renewAtOnce)
-		v.renewSome(ctx, open[:n], all)
+		_ = v.renewSome(ctx, open[:n], all) // the next look tries again
 		open = open[n:]
 	}
 }
@@ -232,7 +345,7 @@ func (v *Versions) renew(ctx context.Context, all bool) {
 // renewAtOnce is how many fences one command renews.
 const renewAtOnce = 32
 
-func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) {
+func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) error {
 	sent := time.Now()
 	var args []any
 	var named []*Fence
@@ -240,11 +353,11 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) {
 	for _, f := range fences {
 		f.mu.Lock()
 		if !f.released && (all || sent.Sub(f.leased) >= v.cfg.FenceLease/3) {
-			f.flights.Add(1)
+			f.renewals.Add(1)
 			named, taken = append(named, f), append(taken, f.taken)
 			args = append(args, f.id, strconv.Itoa(len(f.cells)))
-			for s := range f.cells {
-				args = append(args, s)
+			for _, c := range f.cells {
+				args = append(args, c.Scope())
 			}
 			if f.all {
 				args = append(args, f.id, "*")
@@ -253,7 +366,7 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) {
 		f.mu.Unlock()
 	}
 	if named == nil {
-		return
+		return nil
 	}
 	r, err := v.call(ctx, "renew", append(args, "")...)
 	if err == nil {
@@ -268,6 +381,7 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) {
 			}
 			f.mu.Unlock()
 		}
-		f.flights.Done()
+		f.renewals.Done()
 	}
+	return err
 }

@@ -37,7 +37,7 @@ func release(t testing.TB, f *Fence, o Outcome) {
 
 func TestOpenRefusesBadConfig(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []Config{{MaxStaleness: -1}, {FenceLease: -1}, {FenceLease: time.Millisecond}} {
+	for _, cfg := range []Config{{MaxStaleness: -1}, {FenceLease: -1}, {FenceLease: time.Millisecond}, {IdleAfter: -1}} {
 		if _, err := Open(cfg); err == nil {
 			t.Errorf("Open(%+v) has no error", cfg)
 		}
@@ -122,7 +122,7 @@ func TestLocalUnknownOutcomeStaysFencedForTheLease(t *testing.T) {
 		if ensure(); a.Load() != 0 {
 			t.Error("readable although the change may become visible")
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if ensure(); a.Load() == 0 || a.Load() == was {
 			t.Errorf("version %d after the lease, was %d", a.Load(), was)
 		}

@@ -12,7 +12,8 @@ type message struct {
 	previous uint64 // seq of the message published before this one
 	seq      uint64
 	states   []change
-	partial  bool // the scopes did not fit: ask Redis
+	partial  bool   // the scopes did not fit: ask Redis
+	left     uint64 // so many
 }
 
 type change struct {
@@ -50,7 +51,7 @@ func parseMessage(s string) (m message, ok bool) {
 	}
 	body := f[6]
 	if body == "" {
-		m.partial = count > 0
+		m.partial, m.left = count > 0, count
 		return m, true
 	}
 	for body != "" {

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// idleAfter is how long nobody must have asked for polling to pause.
-const idleAfter = time.Minute
-
 // busPause is the least time between polls that messages ask for: whoever can publish must not make this process poll
 // without end.
 const busPause = 5 * time.Millisecond
@@ -38,7 +35,7 @@ func (v *Versions) loop() {
 	// A lease is renewed when a third of it has passed; looking twice as often makes it half at most.
 	look := v.cfg.FenceLease / 6
 	now := time.Now()
-	nextPoll, nextLook, asked := now.Add(v.every()), now.Add(look), now
+	nextPoll, nextLook, used := now.Add(v.every()), now.Add(look), now
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -54,19 +51,18 @@ func (v *Versions) loop() {
 		case <-v.wake:
 			woken = true
 		case <-v.wakeLater:
-			asked = time.Now()
-			if soon := asked.Add(busPause); soon.Before(nextPoll) {
+			if soon := time.Now().Add(busPause); soon.Before(nextPoll) && !v.paused.Load() {
 				nextPoll = soon
 			}
 			continue
 		case <-timer.C:
 		}
 		now := time.Now()
-		if v.touched.Swap(false) || woken {
-			asked = now
+		if v.touched.Swap(false) {
+			used = now
 		}
 		if woken || !now.Before(nextPoll) {
-			nextPoll = v.pollUnlessIdle(now, asked)
+			nextPoll = v.pollUnlessIdle(now, used, woken)
 		}
 		v.mu.Lock()
 		refence := v.refence
@@ -79,17 +75,19 @@ func (v *Versions) loop() {
 	}
 }
 
-// pollUnlessIdle polls, unless nobody has asked for long or the pause after a failure lasts, and returns when to look
-// again.
-func (v *Versions) pollUnlessIdle(now, asked time.Time) time.Time {
+// pollUnlessIdle polls, unless nobody has read since used or the pause after a failure lasts, and returns when to look
+// again. Who reads after a pause finds the lease run out and asks for a poll, and so does who has something to tell.
+func (v *Versions) pollUnlessIdle(now, used time.Time, woken bool) time.Time {
 	v.mu.Lock()
-	idle := now.Sub(asked) > idleAfter && len(v.listening) == 0 && v.queue.empty()
+	idle := !woken && now.Sub(used) > v.cfg.IdleAfter && v.queue.empty()
 	retryAt := v.retryAt
 	v.mu.Unlock()
 	switch {
 	case now.Before(retryAt):
 		return retryAt
 	case idle:
+		v.paused.Store(true)
+		v.lines.rest(false)
 		return now.Add(max(v.every(), time.Second))
 	}
 	v.poll(v.ctx)
@@ -112,20 +110,28 @@ func (v *Versions) poll(ctx context.Context) {
 	if err == nil {
 		current, err = v.catchUp(ctx)
 	}
+	var calls []func() // without the lock: a log may be kept in a database
+	defer func() { run(calls) }()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.pollErr = err
 	if err == nil {
 		if current && v.queue.empty() {
 			v.validated.Store(&sent)
+			v.paused.Store(false)
 		}
 		if v.failures > 0 {
-			v.log.Info("mlcache: invalidation: Redis answers again")
+			failures := v.failures
+			calls = append(calls, func() {
+				v.log.Info("mlcache: Redis answers again, and this process knows what has changed", "namespace", v.cfg.Namespace, "failures", failures)
+			})
 		}
 		v.failures, v.retryAt = 0, time.Time{}
 	} else if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		if v.failures == 0 {
-			v.log.Warn("mlcache: invalidation: Redis does not answer; the cache stops at the end of its lease", "error", err)
+			calls = append(calls, func() {
+				v.log.Warn("mlcache: Redis does not answer; the cache stops at the end of its lease", "namespace", v.cfg.Namespace, "error", err)
+			})
 		}
 		v.counters.pollErrors.Add(1)
 		pause := min(10*time.Millisecond<<min(v.failures, 7), max(v.every(), 10*time.Millisecond), time.Second)
@@ -195,6 +201,7 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	if r.complete {
 		for _, s := range r.states {
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.seq, s.fenced, now) {
+				v.changes.add(s.scope)
 				*calls = append(*calls, c.listeners...)
 			}
 		}
@@ -203,10 +210,17 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil && c.seq < r.seq {
 			again = append(again, c)
+			if c.last == 0 {
+				// Whether it has changed will not show: there is nothing to compare with.
+				*calls = append(*calls, c.listeners...)
+			}
 		}
 	}
 	if len(again) > 0 {
 		v.counters.resyncs.Add(1)
+		*calls = append(*calls, func() {
+			v.log.Info("mlcache: it cannot be told what has changed, so versions are read again", "namespace", v.cfg.Namespace, "tables", len(again))
+		})
 	}
 	if len(again) <= smallEnough {
 		return again, true

@@ -16,6 +16,8 @@ const (
 type queue struct {
 	cells map[*Cell]waiting
 	all   waiting // everything, when it has holds
+
+	assumed Assumption // of what cells holds
 }
 
 // waiting is what is to be told about one scope.
@@ -71,12 +73,28 @@ func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) {
 	q.cells = nil
 }
 
+// assume notes what the next changes assume. One that differs from that of the changes before makes them "everything".
+func (q *queue) assume(epoch *Cell, a Assumption) {
+	switch {
+	case a.Cell == nil || a == q.assumed:
+	case q.assumed.Cell == nil:
+		q.assumed = a
+	default:
+		epoch.hold()
+		q.all = q.all.and(waiting{holds: 1})
+	}
+}
+
 // drain tells Redis what is queued, everything first. It returns the error of the first command that failed; what was
 // not delivered stays queued.
 func (v *Versions) drain(ctx context.Context) error {
 	for {
 		v.mu.Lock()
 		all, cells, taken, unknown := v.queue.take(time.Now())
+		assumed := v.queue.assumed
+		if v.queue.empty() {
+			v.queue.assumed = Assumption{}
+		}
 		v.mu.Unlock()
 		if all.holds == 0 && cells == nil {
 			return nil
@@ -89,9 +107,10 @@ func (v *Versions) drain(ctx context.Context) error {
 		if unknown {
 			outcome = Unknown
 		}
-		err := v.tell(ctx, ids, outcome, all.holds > 0, cells)
+		err := v.tell(ctx, news{ids: ids, outcome: outcome, all: all.holds > 0, cells: cells, assumes: assumed})
 		v.mu.Lock()
 		if err != nil {
+			v.queue.assume(v.epoch, assumed)
 			for i, c := range cells {
 				v.queue.add(v.epoch, taken[i], false, []*Cell{c})
 			}

@@ -9,6 +9,12 @@ import (
 // Invalidate gives the scopes new versions, everything when there are none, for changes that were made elsewhere. On
 // return no older answer can be used in this process. Errors are those of Release.
 func (v *Versions) Invalidate(ctx context.Context, scopes ...string) error {
+	_, err := v.change(ctx, scopes)
+	return err
+}
+
+// change is Invalidate, and gives the versions that it made; 0 for one that could not be read.
+func (v *Versions) change(ctx context.Context, scopes []string) (map[string]uint64, error) {
 	cells := make([]*Cell, 0, len(scopes))
 	seen := make(map[*Cell]bool, len(scopes))
 	v.mu.Lock()
@@ -24,42 +30,50 @@ func (v *Versions) Invalidate(ctx context.Context, scopes ...string) error {
 		v.epoch.hold()
 	}
 	v.mu.Unlock()
-	return v.release(context.WithoutCancel(ctx), "", Committed, len(scopes) == 0, cells)
+	made := make(map[string]uint64, len(cells))
+	err := v.release(context.WithoutCancel(ctx), news{outcome: Committed, all: len(scopes) == 0, cells: cells, made: made})
+	return made, err
 }
 
-// release tells Redis, or only this process, and ends one hold of each cell, and of the epoch when all is set. When
-// Redis cannot be told, the queue takes the holds over.
-func (v *Versions) release(ctx context.Context, id string, outcome Outcome, all bool, cells []*Cell) error {
+// news is what Redis is told at the end of a change.
+type news struct {
+	ids     []string // of the fences that end
+	outcome Outcome
+	all     bool
+	cells   []*Cell // one hold of each ends, and of the epoch when all is set
+	assumes Assumption
+	made    map[string]uint64 // takes the versions that were made; nil for nobody who asks
+}
+
+// release tells Redis, or only this process, and ends the holds. When Redis cannot be told, the queue takes them over.
+func (v *Versions) release(ctx context.Context, n news) error {
 	if v.client == nil {
-		v.releaseHere(outcome, all, cells)
+		v.releaseHere(n)
 		return nil
 	}
-	var ids []string
-	if id != "" {
-		ids = []string{id}
-	}
-	err := v.tell(ctx, ids, outcome, all, cells)
+	err := v.tell(ctx, n)
 	if err == nil {
 		return nil
 	}
 	v.counters.releaseErrors.Add(1)
 	v.mu.Lock()
-	if outcome == RolledBack {
+	if n.outcome == RolledBack {
 		// Nothing changed, so there is nothing to deliver. But the fence changed the versions.
-		for _, c := range cells {
+		for _, c := range n.cells {
 			c.forget(c.seq)
 			c.unhold()
 		}
-		if all {
+		if n.all {
 			v.epoch.forget(v.epoch.seq)
 			v.epoch.unhold()
 		}
 	} else {
-		w := waiting{ids: ids, holds: 1}
-		if outcome == Unknown {
+		w := waiting{ids: n.ids, holds: 1}
+		if n.outcome == Unknown {
 			w.unknownUntil = time.Now().Add(v.cfg.FenceLease)
 		}
-		v.queue.add(v.epoch, w, all, cells)
+		v.queue.assume(v.epoch, n.assumes)
+		v.queue.add(v.epoch, w, n.all, n.cells)
 	}
 	v.mu.Unlock()
 	v.kick()
@@ -67,23 +81,37 @@ func (v *Versions) release(ctx context.Context, id string, outcome Outcome, all 
 }
 
 // tell sends a release and applies the answer, which ends one hold of each cell.
-func (v *Versions) tell(ctx context.Context, ids []string, outcome Outcome, all bool, cells []*Cell) error {
-	wide := ""
-	if all {
+func (v *Versions) tell(ctx context.Context, n news) error {
+	wide, assumed, version := "", "", ""
+	if n.all {
 		wide = "*"
 	}
-	args := make([]any, 0, 3+len(cells))
-	args = append(args, strings.Join(ids, ","), outcome.code(), wide)
-	for _, c := range cells {
-		args = append(args, c.scope)
+	if n.assumes.Cell != nil {
+		assumed, version = n.assumes.Cell.Scope(), formatNonce(n.assumes.Version)
 	}
+	args := make([]any, 0, 5+len(n.cells))
+	args = append(args, strings.Join(n.ids, ","), n.outcome.code(), wide, assumed, version)
+	for _, c := range n.cells {
+		args = append(args, c.Scope())
+	}
+	sent := time.Now()
 	r, err := v.call(ctx, "release", args...)
 	if err != nil {
 		return err
 	}
+	if n.outcome != RolledBack {
+		v.mu.Lock()
+		v.echoes.sent(r.seq, sent)
+		v.mu.Unlock()
+	}
 	// An answer that cannot be read makes everything unknown, which is as good: the release has been carried out.
-	_ = v.learn(r, cells, true)
-	if all {
+	_ = v.learn(r, n.cells, true)
+	if n.made != nil && len(r.states) == len(n.cells) {
+		for i, c := range n.cells {
+			n.made[c.Scope()] = r.states[i].nonce
+		}
+	}
+	if n.all {
 		v.mu.Lock()
 		v.epoch.unhold()
 		v.mu.Unlock()
@@ -92,26 +120,37 @@ func (v *Versions) tell(ctx context.Context, ids []string, outcome Outcome, all 
 }
 
 // releaseHere is release for a namespace without Redis.
-func (v *Versions) releaseHere(outcome Outcome, all bool, cells []*Cell) {
+func (v *Versions) releaseHere(n news) {
 	var calls []func()
 	now := time.Now()
 	v.mu.Lock()
-	if all {
-		cells = append(cells, v.epoch)
-		if outcome != RolledBack {
+	if !n.all && n.outcome != RolledBack && !n.assumes.Holds() {
+		n.all = true
+		v.epoch.hold()
+	}
+	if n.all {
+		n.cells = append(n.cells, v.epoch)
+		if n.outcome != RolledBack {
+			v.newEpoch(&calls)
 			v.allListeners(&calls)
 		}
 	}
-	for _, c := range cells {
-		if outcome == Unknown {
+	for _, c := range n.cells {
+		if n.outcome == Unknown {
 			c.shutUntil = now.Add(v.cfg.FenceLease)
 		}
-		if outcome != RolledBack {
+		if n.outcome != RolledBack {
 			calls = append(calls, c.listeners...)
+			if c != v.epoch {
+				v.changes.add(c.Scope())
+			}
 			c.nonce = 0
 			if !now.Before(c.shutUntil) {
 				c.nonce = newNonce()
 			}
+		}
+		if n.made != nil {
+			n.made[c.Scope()] = c.nonce
 		}
 		c.unhold()
 	}

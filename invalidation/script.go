@@ -25,8 +25,34 @@ func (v *Versions) args(op string, rest []any) []any {
 // call runs the script: one round trip, or two when Redis does not have it in its memory.
 func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, error) {
 	v.counters.calls.Add(1)
-	cmd := script.Run(ctx, v.client, []string{v.key}, v.args(op, rest)...)
-	return v.answer(op, cmd)
+	args := v.args(op, rest)
+	if l := v.lines.get(v); l != nil {
+		r, answered, err := v.callOn(ctx, l, op, args)
+		if err != nil {
+			v.counters.callErrors.Add(1)
+			return r, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
+		}
+		if answered {
+			return r, nil
+		}
+	}
+	return v.run(ctx, op, args)
+}
+
+func (v *Versions) callOn(ctx context.Context, l *line, op string, args []any) (r reply, answered bool, err error) {
+	if err := l.writeCall(ctx, v, args); err != nil {
+		return r, false, v.lines.drop(l, err)
+	}
+	return v.answerTo(l, op)
+}
+
+// run is call through go-redis. The same call may have been made before: its answer was not read.
+func (v *Versions) run(ctx context.Context, op string, args []any) (reply, error) {
+	r, err := v.answer(op, script.Run(ctx, v.client, []string{v.key}, args...))
+	if err == nil {
+		v.lines.reached()
+	}
+	return r, err
 }
 
 // callWith is call in one pipeline with the commands that extra adds.
@@ -53,6 +79,7 @@ func (v *Versions) answer(op string, cmd *redis.Cmd) (reply, error) {
 		v.counters.callErrors.Add(1)
 		return reply{}, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
 	}
+	v.loaded.Store(true)
 	r, err := parseReply(op, raw)
 	if err != nil {
 		v.counters.callErrors.Add(1)
@@ -78,6 +105,7 @@ func (v *Versions) learn(r reply, cells []*Cell, own bool) error {
 		// A version learnt for the first time is news, but no change.
 		first := c.last == 0 && !own
 		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) && !first {
+			v.changes.add(c.Scope())
 			calls = append(calls, c.listeners...)
 		}
 		if own {
@@ -120,13 +148,31 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 		return false
 	}
 	if h.epoch != v.epoch.last && h.seq >= v.epoch.seq {
-		v.counters.epochs.Add(1)
+		v.newEpoch(calls)
 		v.allListeners(calls)
 	}
 	v.quarantine(h)
 	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
 	return true
 }
+
+// newEpoch counts that everything was invalidated, and tells an operator: not each time where it
+// happens again and again. Called with v.mu held; what writes to a log comes later, since a log may be kept in a database.
+func (v *Versions) newEpoch(calls *[]func()) {
+	v.counters.epochs.Add(1)
+	v.epochsUntold++
+	if time.Since(v.epochTold) < epochPause {
+		return
+	}
+	times := v.epochsUntold
+	v.epochsUntold, v.epochTold = 0, time.Now()
+	*calls = append(*calls, func() {
+		v.log.Info("mlcache: everything is invalidated", "namespace", v.cfg.Namespace, "times", times)
+	})
+}
+
+// epochPause is the least time between two lines in the log on new epochs.
+const epochPause = 10 * time.Second
 
 // noteLost keeps the newest of the answers that arrive while nothing is known: an own change may be among them, and what
 // is adopted in the end must not be older.
@@ -144,6 +190,11 @@ func (v *Versions) noteLost(h header) {
 
 // adopt takes the state of a birth not known before.
 func (v *Versions) adopt(h header, calls *[]func()) {
+	if v.birth != "" {
+		*calls = append(*calls, func() {
+			v.log.Warn("mlcache: Redis has lost the versions, so everything is invalidated", "namespace", v.cfg.Namespace, "quarantine", h.quarantine)
+		})
+	}
 	v.refence = v.birth != "" && len(v.fences) > 0
 	v.birth, v.lost, v.lostTo = h.birth, false, header{}
 	v.losses++

@@ -19,6 +19,8 @@ import (
 // because the write was cut in two just there, the caller learns of the command by its answer.
 type socketWrites struct {
 	count   atomic.Int64
+	sent    atomic.Uint64 // bytes
+	got     atomic.Uint64
 	mu      sync.Mutex
 	waiting map[string]chan struct{}
 }
@@ -104,7 +106,7 @@ func (h dialHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return next
 }
 
-// toldConn reports what was written whole.
+// toldConn reports what was written whole, and counts bytes.
 type toldConn struct {
 	net.Conn
 	writes *socketWrites
@@ -112,8 +114,15 @@ type toldConn struct {
 
 func (c *toldConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
+	c.writes.sent.Add(uint64(max(n, 0)))
 	if err == nil && n == len(b) {
 		c.writes.wrote(b)
 	}
+	return n, err
+}
+
+func (c *toldConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.writes.got.Add(uint64(max(n, 0)))
 	return n, err
 }

@@ -3,6 +3,8 @@ package invalidation
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/mlcache/mlcache/latency"
 )
 
 type counters struct {
@@ -29,7 +31,13 @@ type Stats struct {
 	Queued                  int           // scopes that wait to be told to Redis now; -1 stands for everything
 	Cells                   int           // scopes known now
 	OpenFences              int           // of this process, now
+	BytesSent, BytesGot     uint64        // over the connections of Client that were opened since Open, by whomever
+	Quarantine              time.Duration // what is left of it
 	Age                     time.Duration // since the moment for which Live vouches; negative when there is none
+
+	// Propagation is how long the end of a change took from here to Redis and back as a message, which is what
+	// others wait for, too. Not every change is measured.
+	Propagation latency.Snapshot
 }
 
 // Stats returns a snapshot.
@@ -43,13 +51,16 @@ func (v *Versions) Stats() Stats {
 		Gaps: c.gaps.Load(), Subscriptions: c.subscriptions.Load(),
 		Fences: c.fences.Load(), FenceErrors: c.fenceErrors.Load(),
 		Releases: c.releases.Load(), ReleaseErrors: c.releaseErrors.Load(),
-		Age: -1,
+		BytesSent: v.writes.sent.Load(), BytesGot: v.writes.got.Load(),
+		Propagation: v.echoes.times.Snapshot(),
+		Age:         -1,
 	}
 	if at := v.validated.Load(); at != nil {
 		s.Age = time.Since(*at)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	s.Quarantine = max(0, time.Until(v.quarantined))
 	s.Cells, s.OpenFences = len(v.cells), len(v.fences)
 	s.Queued = len(v.queue.cells)
 	if v.queue.all.holds > 0 {

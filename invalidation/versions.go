@@ -36,6 +36,15 @@ type Config struct {
 	// has gone: a change that becomes visible later than that may be missed. Defaults to 5s; less than 100ms is an error.
 	FenceLease time.Duration
 
+	// IdleAfter is how long nobody must have read, or asked for versions, for this process to stop asking Redis. Live then
+	// ends, and the next Ensure asks again. Defaults to 1m; negative is an error.
+	IdleAfter time.Duration
+
+	// OwnConnections allows up to 8 connections beside those of Client, which are dialled and greeted as Client's are and then used
+	// directly, which costs less: no hook of Client sees what is sent there. Only a *redis.Client
+	// that speaks to one address gets any. Defaults to false: every command goes through Client.
+	OwnConnections bool
+
 	// Logger receives what an operator should know. Nil discards it.
 	Logger *slog.Logger
 }
@@ -50,6 +59,7 @@ var ErrClosed = errors.New("mlcache: invalidation: closed")
 type Versions struct {
 	cfg    Config
 	client redis.UniversalClient
+	single *redis.Client // client, if it speaks to one server at a time
 	log    *slog.Logger
 	key    string
 	bus    string
@@ -58,29 +68,38 @@ type Versions struct {
 	// validated is when the last question was sent that found this process up to date.
 	validated atomic.Pointer[time.Time]
 	touched   atomic.Bool // somebody reads
+	paused    atomic.Bool // nobody has read for long, so Redis is not asked
 	counters  counters
-	writes    socketWrites
 
-	mu          sync.Mutex
-	cells       map[string]weak.Pointer[Cell]
-	listening   []*Cell // keeps cells with listeners alive
-	epoch       *Cell
-	birth       string
-	lost        bool   // another birth was seen: only a poll that cannot be older may bring versions back
-	lostTo      header // the newest answer of that birth
-	losses      int
-	polled      uint64 // every change up to here has been applied
-	published   uint64 // newest message known
-	quarantined time.Time
-	fences      map[*Fence]struct{} // open, to be renewed
-	refence     bool                // at once: Redis may have lost them
-	queue       queue
-	round       chan struct{} // closed when the poll under way, or the next one, ends
-	pollErr     error
-	failures    int
-	retryAt     time.Time
-	started     bool
-	closed      bool
+	directAgain atomic.Int64 // when the direct question may be tried again, in Unix nanoseconds
+	lines       lines
+	writes      socketWrites
+	loaded      atomic.Bool // Redis has run the script: the next call is one command
+
+	mu           sync.Mutex
+	cells        map[string]weak.Pointer[Cell]
+	listening    []*Cell // keeps cells with listeners alive
+	epoch        *Cell
+	birth        string
+	lost         bool   // another birth was seen: only a poll that cannot be older may bring versions back
+	lostTo       header // the newest answer of that birth
+	losses       int
+	polled       uint64 // every change up to here has been applied
+	published    uint64 // newest message known
+	quarantined  time.Time
+	fences       map[*Fence]struct{} // open, to be renewed
+	refence      bool                // at once: Redis may have lost them
+	epochTold    time.Time           // an operator; see newEpoch
+	epochsUntold int
+	queue        queue
+	changes      changeCounts
+	echoes       echoes
+	round        chan struct{} // closed when the poll under way, or the next one, ends
+	pollErr      error
+	failures     int
+	retryAt      time.Time
+	started      bool
+	closed       bool
 
 	wake      chan struct{}
 	wakeLater chan struct{}
@@ -101,6 +120,12 @@ func Open(cfg Config) (*Versions, error) {
 	if cfg.FenceLease == 0 {
 		cfg.FenceLease = 5 * time.Second
 	}
+	if cfg.IdleAfter == 0 {
+		cfg.IdleAfter = time.Minute
+	}
+	if cfg.IdleAfter < 0 {
+		return nil, fmt.Errorf("mlcache: invalidation: IdleAfter is negative: %v", cfg.IdleAfter)
+	}
 	if cfg.MaxStaleness < 0 {
 		return nil, fmt.Errorf("mlcache: invalidation: MaxStaleness is negative: %v", cfg.MaxStaleness)
 	}
@@ -114,8 +139,8 @@ func Open(cfg Config) (*Versions, error) {
 		cfg:       cfg,
 		client:    cfg.Client,
 		log:       cfg.Logger,
-		key:       "{" + cfg.Namespace + "}:v",
-		bus:       "{" + cfg.Namespace + "}:bus",
+		key:       versionsKey(cfg.Namespace),
+		bus:       busChannel(cfg.Namespace),
 		cells:     map[string]weak.Pointer[Cell]{},
 		epoch:     &Cell{},
 		fences:    map[*Fence]struct{}{},
@@ -130,6 +155,7 @@ func Open(cfg Config) (*Versions, error) {
 		v.epoch.publish()
 	} else {
 		v.writes.attach(v.client)
+		v.single, _ = v.client.(*redis.Client)
 	}
 	return v, nil
 }
@@ -173,6 +199,7 @@ func (v *Versions) Close() error {
 	if v.client != nil {
 		err = v.drain(v.ctx)
 	}
+	v.lines.rest(true)
 	v.cancel()
 	v.tasks.Wait()
 	v.mu.Lock()
@@ -199,7 +226,7 @@ func (v *Versions) cell(scope string) *Cell {
 	if c := v.lookup(scope); c != nil {
 		return c
 	}
-	c := &Cell{scope: scope, seq: v.polled}
+	c := &Cell{field: "s" + scope, seq: v.polled}
 	if v.client == nil {
 		c.nonce = newNonce()
 	}
@@ -208,8 +235,21 @@ func (v *Versions) cell(scope string) *Cell {
 	}
 	c.publish()
 	v.cells[scope] = weak.Make(c)
-	runtime.AddCleanup(c, v.dropped, scope)
+	// A strong reference from here would keep v alive for ever where v refers to the
+	// cell, as it does when somebody listens to the scope.
+	runtime.AddCleanup(c, dropCell, droppedCell{weak.Make(v), scope})
 	return c
+}
+
+type droppedCell struct {
+	versions weak.Pointer[Versions]
+	scope    string
+}
+
+func dropCell(d droppedCell) {
+	if v := d.versions.Value(); v != nil {
+		v.dropped(d.scope)
+	}
 }
 
 // lookup returns nil when nobody refers to the scope's cell any more.
@@ -233,6 +273,15 @@ func (v *Versions) Live(bound time.Duration) bool {
 	if v.client == nil {
 		return true
 	}
+	return v.LiveAt(bound, time.Now())
+}
+
+// LiveAt is Live for a caller who has just asked what time it is: now must be from
+// time.Now, after the moment at which the answer was wanted.
+func (v *Versions) LiveAt(bound time.Duration, now time.Time) bool {
+	if v.client == nil {
+		return true
+	}
 	if !v.touched.Load() {
 		v.touched.Store(true)
 	}
@@ -240,11 +289,15 @@ func (v *Versions) Live(bound time.Duration) bool {
 	if at == nil {
 		return false
 	}
-	now := time.Now()
 	// The monotonic clock may stand still while the machine sleeps, and the wall clock may be set back. An answer is
-	// in time only when both say so.
-	return now.Sub(*at) < bound && now.Round(0).Sub(at.Round(0)) < bound
+	// in time only when both say so. Sub goes by the monotonic clock, UnixNano by the wall's.
+	return now.Sub(*at) < bound && time.Duration(now.UnixNano()-at.UnixNano()) < bound
 }
+
+// Paused reports whether Redis is no longer asked, because nobody has read for long: what OnChange tells may then come late. Ensure,
+// with any cells or none, ends that: when it returns without an error, listeners have been told of every change from before
+// the call, or the bound. It is one atomic load.
+func (v *Versions) Paused() bool { return v.paused.Load() }
 
 // Tighten lowers MaxStaleness, for one more user who wants a smaller bound. Zero, negative and larger bounds change
 // nothing.
@@ -278,8 +331,20 @@ func (v *Versions) Quarantine() time.Duration {
 	return max(0, time.Until(v.quarantined))
 }
 
+// Quarantined reports whether what was read at the time since was read in quarantine. What counts is when the origin was
+// asked, not when its answer is stored: the quarantine can end in between.
+func (v *Versions) Quarantined(since time.Time) bool {
+	if v.client == nil {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.quarantined.After(since)
+}
+
 // OnChange calls f after each change of the scope that this process notices, and when everything became unknown. f runs
-// in whatever goroutine noticed, with no lock held, and must not block.
+// in whatever goroutine noticed, with no lock held, and must not block. Listening alone does not keep Redis being asked:
+// see Paused.
 func (v *Versions) OnChange(scope string, f func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -354,7 +419,7 @@ func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
 func (v *Versions) read(ctx context.Context, cells []*Cell) error {
 	args := make([]any, len(cells))
 	for i, c := range cells {
-		args[i] = c.scope
+		args[i] = c.Scope()
 	}
 	r, err := v.call(ctx, "read", args...)
 	if err != nil {
@@ -365,7 +430,8 @@ func (v *Versions) read(ctx context.Context, cells []*Cell) error {
 
 // Current asks Redis now whether the cells still have these versions, in one round trip, and applies what it learns. It
 // returns nil when they do, ErrStale when they do not, and another error when Redis did not answer. The epoch's cell
-// may be among them. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller.
+// may be among them. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller. It may be called twice; what counts is then the
+// second time.
 func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, extra func(redis.Pipeliner)) error {
 	if len(cells) != len(nonces) {
 		return fmt.Errorf("mlcache: invalidation: %d cells and %d versions", len(cells), len(nonces))
@@ -387,14 +453,12 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 	v.start()
 	v.mu.Unlock()
 	var ask []*Cell
-	var args []any
 	for _, c := range cells {
 		if c != v.epoch {
 			ask = append(ask, c)
-			args = append(args, c.scope)
 		}
 	}
-	r, err := v.callWith(ctx, extra, "read", args...)
+	r, err := v.ask(ctx, extra, ask)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@
 --   p          sequence number of the last message published
 --   w          fences of everything: ;id:leaseEnd;id:leaseEnd
 --   s<scope>   nonce;id:leaseEnd;id:leaseEnd
+--              An id with a ! before it belongs to a fence that was released before its command arrived: when that
+--              comes, it does nothing.
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
 -- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own.
 local key = KEYS[1]
@@ -32,7 +34,45 @@ elseif not string.find(info.err or '', 'section', 1, true) then
   return redis.error_reply('NOPERM mlcache: the user needs +info to notice a failover')
 end
 
-local h = redis.call('HMGET', key, 'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w')
+-- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
+local MANY = 1000 -- fields in one command: Lua's stack is small
+local named = {}
+if op == 'read' then
+  for k = 6, #ARGV do named[#named + 1] = ARGV[k] end
+elseif op == 'release' then
+  for k = 11, #ARGV do named[#named + 1] = ARGV[k] end
+  if ARGV[9] ~= '' then named[#named + 1] = ARGV[9] end
+elseif op == 'fence' or op == 'renew' then
+  local k = 6
+  while k < #ARGV - 1 do
+    local count = tonumber(ARGV[k + 1]) or 0 -- '*' has no names
+    for n = k + 2, k + 1 + count do named[#named + 1] = ARGV[n] end
+    k = k + 2 + count
+  end
+end
+local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w'}
+for n = 1, math.min(#named, MANY) do fields[#fields + 1] = 's' .. named[n] end
+local h = redis.call('HMGET', key, unpack(fields))
+local scopes = {} -- by name; false where there is none
+for n = 1, math.min(#named, MANY) do scopes[named[n]] = h[n + 8] end
+for first = MANY + 1, #named, MANY do
+  fields = {}
+  for n = first, math.min(first + MANY - 1, #named) do fields[#fields + 1] = 's' .. named[n] end
+  for n, s in ipairs(redis.call('HMGET', key, unpack(fields))) do scopes[named[first + n - 1]] = s end
+end
+
+local changes = {}
+local function put(field, value)
+  changes[#changes + 1] = field
+  changes[#changes + 1] = value
+end
+local function flush()
+  for first = 1, #changes, 2 * MANY do
+    redis.call('HSET', key, unpack(changes, first, math.min(first + 2 * MANY - 1, #changes)))
+  end
+  changes = {}
+end
+
 local birth, epoch, till, older, home, all = h[1], h[2], tonumber(h[3]) or 0, h[4] or '', h[5], h[8] or ''
 local seq, pub = tonumber(h[6]) or 0, tonumber(h[7]) or 0
 
@@ -40,12 +80,12 @@ local seq, pub = tonumber(h[6]) or 0, tonumber(h[7]) or 0
 local function nonce() return string.sub(redis.sha1hex(seed .. ':' .. int(seq) .. ':' .. int(now)), 1, 16) end
 local function bump(scope)
   seq = seq + 1
-  redis.call('HSET', key, 'q', int(seq), 'c' .. int(seq % RING), scope and 's' .. scope or '')
+  put('c' .. int(seq % RING), scope and 's' .. scope or '')
 end
 local function newepoch()
   bump(nil)
   epoch = nonce()
-  redis.call('HSET', key, 'e', epoch)
+  put('e', epoch)
 end
 
 -- A caller who comes from a birth that is not among the older ones comes from another server, or from before this hash
@@ -73,21 +113,26 @@ if not birth or not epoch or home ~= identity or stranger then
     if b ~= '' and not came(b) then older = string.sub(older .. ';' .. b, -OLDER * 17) end
   end
   birth = string.sub(redis.sha1hex('birth:' .. epoch .. seed), 1, 16)
-  redis.call('HSET', key, 'b', birth, 'u', int(till), 'o', older, 'i', identity)
+  put('b', birth)
+  put('u', int(till))
+  put('o', older)
+  put('i', identity)
 end
 
 -- The fences of a list that still hold, without those in drop; and the time at which the last of them ends.
 local function holding(list, drop)
+  if list == '' then return '', 0 end
   local keep, last = {}, 0
   for id, ends in string.gmatch(list, ';([^:;]+):(%d+)') do
     local e = tonumber(ends)
     if e > now and not drop[id] then
       keep[#keep + 1] = ';' .. id .. ':' .. ends
-      if e > last then last = e end
+      if e > last and string.sub(id, 1, 1) ~= '!' then last = e end
     end
   end
   return table.concat(keep), last
 end
+local function released(list, id) return string.find(list, ';!' .. id .. ':', 1, true) end
 local function left(last) return last > now and int(last - now) or '0' end
 local NONE = {}
 
@@ -99,7 +144,9 @@ end
 local function publish(items)
   local before = pub
   pub = seq
-  redis.call('HSET', key, 'p', int(pub))
+  put('p', int(pub))
+  put('q', int(seq))
+  flush()
   local body = table.concat(items)
   if #body > MESSAGE_MAX then body = '' end
   local m = table.concat({'1', birth, epoch, int(before), int(pub), int(#items), body}, ' ')
@@ -107,23 +154,29 @@ local function publish(items)
 end
 
 local function state(scope)
-  local s = redis.call('HGET', key, 's' .. scope)
+  local s = scopes[scope]
   if not s then return nil, '' end
   return string.sub(s, 1, 16), string.sub(s, 17)
 end
-local function store(scope, n, list) redis.call('HSET', key, 's' .. scope, n .. list) end
+local function store(scope, n, list)
+  scopes[scope] = n .. list
+  put('s' .. scope, scopes[scope])
+end
 
 local out = {''}
 local function show(n, last) out[#out + 1] = n .. ' ' .. left(last) end
 
 if op == 'read' then
+  -- What has ended is taken out, so that the next reader need not ask this script: see direct.go.
+  local keep = holding(all, NONE)
+  if keep ~= all then put('w', keep) end
   for k = 6, #ARGV do
     local n, list = state(ARGV[k])
-    if not n then
-      n = nonce()
-      store(ARGV[k], n, '')
+    local keep, last = holding(list, NONE)
+    if not n or keep ~= list then
+      n = n or nonce()
+      store(ARGV[k], n, keep)
     end
-    local _, last = holding(list, NONE)
     show(n, last)
   end
 
@@ -137,16 +190,20 @@ elseif op == 'poll' then
     for first = from + 1, seq, 256 do
       local names = {}
       for n = first, math.min(first + 255, seq) do names[#names + 1] = 'c' .. int(n % RING) end
+      local changed = {}
       for _, slot in ipairs(redis.call('HMGET', key, unpack(names))) do
         slot = slot or ''
         if not seen[slot] then
           seen[slot] = true
-          local v, list = state(string.sub(slot, 2))
-          if v then
-            local _, last = holding(list, NONE)
-            out[#out + 1] = string.sub(slot, 2)
-            show(v, last)
-          end
+          changed[#changed + 1] = slot
+        end
+      end
+      local states = #changed > 0 and redis.call('HMGET', key, unpack(changed)) or {}
+      for n, s in ipairs(states) do
+        if s then
+          local _, last = holding(string.sub(s, 17), NONE)
+          out[#out + 1] = string.sub(changed[n], 2)
+          show(string.sub(s, 1, 16), last)
         end
       end
     end
@@ -160,46 +217,68 @@ elseif op == 'fence' or op == 'renew' then
     local id, count = ARGV[k], ARGV[k + 1]
     local mine, ends, drop = ';' .. id .. ':', now + lease, {[id] = true}
     k = k + 2
-    if count == '*' then
+    if count == '*' and released(all, id) then
+      all = holding(all, NONE)
+    elseif count == '*' then
       local held = op == 'renew' and string.find(all, mine, 1, true)
       all = holding(all, drop) .. mine .. int(ends)
-      redis.call('HSET', key, 'w', all)
+      put('w', all)
       if not held then newepoch() end
     else
       for _ = 1, tonumber(count) do
         local n, list = state(ARGV[k])
-        local keep, last = holding(list, drop)
-        local held = n and op == 'renew' and string.find(list, mine, 1, true)
-        if not held then
-          bump(ARGV[k])
-          n = nonce()
+        local keep = holding(list, drop)
+        if not (n and released(keep, id)) then
+          local held = n and op == 'renew' and string.find(list, mine, 1, true)
+          if not held then
+            bump(ARGV[k])
+            n = nonce()
+          end
+          store(ARGV[k], n, keep .. mine .. int(ends))
         end
-        store(ARGV[k], n, keep .. mine .. int(ends))
-        show(n, math.max(last, ends))
         k = k + 1
       end
     end
   end
 
 elseif op == 'release' then
-  -- release: ids joined by commas, outcome, '*' or '', scopes. After an unknown outcome ('u') the fence stays until
-  -- its lease ends, because the change may become visible later than this release.
+  -- release: ids joined by commas, outcome, '*' or '', a scope that the change assumes and the version that it assumes of
+  -- it ('' for nothing), scopes. If the assumption does not hold, the change may have touched everything. After an unknown outcome ('u') the fence stays until
+  -- its lease ends, because the change may become visible later than this release. An id with a ! before it is one
+  -- whose command has not been answered: if it has not come yet, it must find that the fence is no more. The release does
+  -- not have to wait for it: what an answer must be stored under, to be used after this release, is a version that this
+  -- release makes, so that the answer was read after the change.
   local ids, outcome, wide = ARGV[6], ARGV[7], ARGV[8]
-  local drop, tail = {}, ''
+  if ARGV[9] ~= '' and outcome ~= 'r' and state(ARGV[9]) ~= ARGV[10] then wide = '*' end
+  local drop, tail, early = {}, '', {}
   for id in string.gmatch(ids, '[^,]+') do
+    if string.sub(id, 1, 1) == '!' then
+      id = string.sub(id, 2)
+      early[#early + 1] = id
+    end
     drop[id] = true
     if outcome == 'u' then tail = tail .. ';' .. id .. ':' .. int(now + lease) end
   end
+  local function rest(list)
+    local keep, last = holding(list, drop)
+    if outcome == 'u' then return keep .. tail, math.max(last, tail == '' and 0 or now + lease) end
+    for _, id in ipairs(early) do
+      if not string.find(list, ';' .. id .. ':', 1, true) then
+        keep = keep .. ';!' .. id .. ':' .. int(now + lease)
+      end
+    end
+    return keep, last
+  end
   local items = {}
   if wide == '*' then
-    all = holding(all, drop) .. tail
-    redis.call('HSET', key, 'w', all)
+    all = rest(all)
+    put('w', all)
     if outcome == 'r' then bump(nil) else newepoch() end
   end
-  for k = 9, #ARGV do
+  for k = 11, #ARGV do
     local n, list = state(ARGV[k])
-    list = holding(list, drop) .. tail
-    local _, last = holding(list, NONE)
+    local last
+    list, last = rest(list)
     bump(ARGV[k])
     if outcome ~= 'r' or not n then n = nonce() end
     store(ARGV[k], n, list)
@@ -209,5 +288,9 @@ elseif op == 'release' then
   publish(items)
 end
 
+if #changes > 0 then
+  put('q', int(seq))
+  flush()
+end
 out[1] = head()
 return out

@@ -1,500 +1,632 @@
 /*
- * The protocol of package invalidation, for exhaustive checking with spin.
+ * A model of the protocol of package invalidation, for exhaustive checking with spin (spinroot.com). README.md beside it
+ * says how to read it, what is left out, and what was found.
  *
- * Two processes share a database, a Redis and a second-level cache. Each has one writer and one reader, which are
- * concurrent. There is one scope. Each writer changes the database once; readers read for ever. A process may die at
- * every step. Redis may lose everything once. Messages may be lost, late or out of order. Time passes in ticks.
+ * There are two processes, 0 and 1, a database, a Redis, and one scope. Each process has a writer, which changes the
+ * database once. There is a reader that misses and stores, and one that hits. In bounded use process 1 also polls and
+ * hears messages. The model is one loop: in each turn one of the actions that are possible is taken, so that every
+ * interleaving is looked at.
  *
- * -DSTRICT: fences are waited for, and each hit is checked with Redis.
- * Otherwise (bounded): fences are sent alongside, hits are checked against the local cell under the lease. To keep it
- * small the messages (-DNO_BUS) or the loss (-DNO_LOSS) may be left out.
- *
- * What is checked is the promise (see the package comment):
- *   - own writes: a hit is never older than what a writer of the same process has returned;
- *   - strict: a hit is never older than what has become visible, nor than what any read has returned;
- *   - bounded: a hit is never older than what had become visible, with its fence in Redis, BOUND ticks ago.
- *
- * Each of these breaks the protocol in one place, and run.sh shows that spin finds it:
- *   NO_FENCE, NO_NONCE_AT_FENCE, COUNTER (versions are counters), LATE_VERSION (read after the query),
- *   FIRST_RELEASE_OPENS, UNKNOWN_OPENS, NO_QUARANTINE; in bounded use also NO_HOLD, OLD_NEWS, OLD_BIRTH.
- * CAN_HIT is no mutation: it shows that newest answers are hit at all.
+ * -DSTRICT: fences are waited for, and each hit is checked with Redis. Otherwise (bounded) fences are sent alongside, a
+ * release may overtake its fence, and a hit is checked against the process's own cell, under the lease.
+ * For smaller searches: NO_LOSS (Redis forgets nothing), NO_BUS (every message is lost), QUICK_POLL (an answer to a poll
+ * arrives at once), NO_WRITER0 and NO_WRITER1. Each other name that is not defined here is a mutation: see run.sh.
  */
 
-#define BOUND 2  /* ticks that an answer may be old */
-#define HALF 1   /* ticks within which a fence is renewed, and a change is decided whose client has gone */
+#define BOUND 1  /* ticks that an answer may be old */
+#define HALF 1   /* ticks within which a fence is renewed, and a change is decided whose client is away */
 #define LEASE 2  /* ticks that a fence holds unrenewed */
 
-/* The database. A change is under way while pending; then it has a value, or was aborted. */
-byte db;
-bool pending[2];
-byte value[2];          /* what the writer's change became: 0 while it is not visible */
-bool left[2];           /* the writer died or gave up waiting: nobody renews its fence */
-byte leftAge[2];        /* for so many ticks */
+/* ---- The database and its clients, the writers ---- */
 
-/* Redis: the hash of versions. */
-byte epoch = 1;
-byte nonce = 1;
+#define IDLE 0   /* nothing done yet */
+#define FENCED 1 /* fence sent, in strict use answered */
+#define SENT 2   /* the COMMIT is on its way: the database decides in its own time */
+#define OVER 3   /* the outcome is known, or never will be: to be released */
+#define TOLD 4   /* Redis has carried out the release, the answer is under way */
+#define END 5    /* done, or dead */
+
+byte w[2];              /* the writers' steps */
+bool pending[2];        /* the database has the COMMIT and has not decided */
+bool away[2];           /* while pending: nobody renews the fence (the client died, stopped, or gave up waiting) */
+byte awayFor[2];        /* ticks of that */
+byte value[2];          /* what the writer's change became, once visible; 0 before, and when it was rolled back */
+bool unknown[2];        /* the writer does not know the outcome */
+bool refenced;          /* one stop before a COMMIT is enough to look at */
+byte db;                /* the newest value that is visible */
+
+/* ---- Redis ---- */
+
+byte ver = 1;           /* the version: birth and nonce in one, since both change when everything is lost */
+byte birth = 1;
 byte seq;
-bool fenced[2];         /* fences of the two writers, */
-byte fenceAge[2];       /* unrenewed for so many ticks */
+bool fenced[2];
+byte leaseAge[2];       /* ticks since the fence was last renewed, by the client's reckoning as well */
+bool flying[2];         /* a fence command in a socket: it survives its sender */
 bool quarantine;
 byte quarantineAge;
-#ifdef NO_LOSS
-bool lossLeft = false;
-#else
-bool lossLeft = true;
+byte losses;            /* that may still happen */
+
+/* ---- A miss, and the entry that it stores ----
+   Nothing depends on an entry but a hit, and a wrong hit needs one entry and one miss that stored it. So one is enough;
+   it may be given up for another one at any time. */
+byte eVer;              /* the version that it is stored under; 0: there is none */
+bool answered;          /* the origin has answered: it can be found, */
+byte eValue;            /* with this */
+bool eShort;            /* not to be used longer than BOUND, */
+byte eAge;              /* counted from when its version was read */
+#ifdef LATE_QUARANTINE
+bool read;
 #endif
-byte fresh = 1;         /* the last random number: numbers never come back */
-bool flying[2];         /* a fence command in the socket: it survives its sender */
-bool everFenced[2];
 
-/* The second-level cache: one entry is enough, since whoever looks may find any that was stored last. */
-bool stored;
-byte eEpoch, eNonce, eValue;
-bool eShort;            /* stored in quarantine: not to be used for longer than BOUND */
-byte eAge;
+#ifndef STRICT
+/* Of process 1, the one that is looked at: */
+byte cVer, cSeq;        /* the cell: 0 is unknown or fenced */
+byte known;             /* the birth known; 0: none yet */
+byte age = BOUND;       /* ticks since the last question that found the process up to date was sent; BOUND: too long ago */
+bool lost;              /* another birth was seen: only a poll that cannot be older brings versions back */
+byte lostBirth, lostSeq;
+#define NOTASKED 0
+#define ASKED 1
+#define ANSWERED 2
+byte poll, pollAge;
+bool noticed;           /* a loss was noticed while the question was under way */
+byte aBirth, aSeq, aVer;  /* the answer to it */
+byte nBirth, nSeq, nVer;  /* the answer to a release */
+bool news;                /* a message on its way */
+byte mBirth, mSeq, mVer;
+byte own;               /* what the writer knows to be visible */
+#endif
 
-/* The processes. */
-bool dead[2];
-byte holds[2];          /* local writers in flight */
-byte own[2];            /* the value that a writer of the process has returned */
-byte cEpoch[2], cNonce[2], cSeq[2];  /* the local cell: 0 is unknown or fenced */
-byte lostTo[2], lostSeq[2];  /* where another epoch was noticed while a question was under way */
-byte age[2] = BOUND;    /* ticks since the last question that found the process up to date was sent */
-chan bus[2] = [1] of { byte, byte, byte };  /* epoch, seq, nonce */
-byte rEpoch[2], rNonce[2], rValue[2];       /* the answer that the reader has under way, and its versions */
-bool rShort[2];
-
-byte asked[2] = BOUND;  /* ticks since the question under way was sent */
-byte since[2] = BOUND;  /* ticks since the versions of the answer under way were read */
-
-/* What must be seen: visible now, and with each tick a place further. */
-byte visible;
-byte visibleAgo[3];     /* by ticks; BOUND is the last place */
-byte returned;          /* largest value that a read has returned */
+/* ---- What must be seen (bounded): visible with Redis told of it, now and BOUND ticks ago ---- */
+bool told[2];           /* Redis has had the fence or the release */
+#ifndef STRICT
+byte seen, seen1;
+#endif
 
 #define MAX(a, b) ((a) > (b) -> (a) : (b))
-#define other(p) (1 - (p))
 #define anyFence (fenced[0] || fenced[1])
+#define held(p) (w[p] >= FENCED && w[p] <= TOLD)   /* the process's own cell is shut */
+#define shown (anyFence -> 0 : ver)                /* what Redis answers */
 
-inline note(p) {
-	if
-	:: value[p] > 0 && everFenced[p] -> visible = MAX(visible, value[p])
-	:: else
-	fi
+#ifdef NO_HOLD
+#undef held
+#define held(p) false
+#endif
+
+/* Who remembers version v? Redis, cells, and what is under way to them: */
+#ifdef STRICT
+#define current(v) ((v) == ver)
+#else
+#define current(v) ((v) == ver || (v) == cVer || (v) == aVer || (v) == nVer || (v) == mVer)
+#endif
+/* and what would be compared with them. */
+#define kept(v) ((v) == eVer)
+
+/* A new version is one that nobody remembers: random numbers never come back. To take the smallest such number keeps the
+   number of states small. */
+inline newVersion() {
+#ifdef COUNTER
+	ver = seq + 1;
+#else
+	n = 1;
+	do
+	:: current(n) || kept(n) -> n++
+	:: else -> break
+	od;
+	ver = n; n = 0;
+#endif
 }
 
-/* In strict use a version that is not the current one can never be used again, since numbers never come back. To
-   forget it at once leaves fewer states to look at. */
-inline newNonce() {
-#ifdef COUNTER
-	seq++;
-	nonce = seq
-#else
-#ifdef STRICT
-	stored = false; eEpoch = 0; eNonce = 0; eValue = 0;
-	rNonce[0] = 0; rNonce[1] = 0; rEpoch[0] = 0; rEpoch[1] = 0;
-#else
-	seq++;
+inline noEntry() {
+#ifdef LATE_QUARANTINE
+	read = false;
 #endif
-	fresh++;
-	nonce = fresh
+	eVer = 0; answered = false; eValue = 0; eShort = false; eAge = 0
+}
+
+/* For the same reason what can never be found current again is forgotten. */
+inline tidy() {
+#if !defined(COUNTER) && !defined(LATE_VERSION)
+	if
+	:: eVer != 0 && !current(eVer) -> noEntry()
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+inline bump() {
+#if defined(COUNTER) || !defined(STRICT)
+	seq++
+#else
+	skip   /* the order of answers is of no interest */
+#endif
+}
+
+/* Redis knows of the change, if it is one. */
+inline tell(p) {
+#ifndef STRICT
+	told[p] = true;
+	seen = MAX(seen, value[p])
+#else
+	skip
 #endif
 }
 
 /* Redis carries out a fence command. */
 inline doFence(p) {
-#ifdef NO_FENCE
-	skip;
-#else
+#ifndef NO_FENCE
 #ifndef NO_NONCE_AT_FENCE
-	newNonce();
+	bump();
+	newVersion();
 #endif
 	fenced[p] = true;
-	fenceAge[p] = 0;
 #endif
-	everFenced[p] = true;
-	note(p)
+	leaseAge[p] = 0;
+	tell(p)
 }
 
-/* News of the scope, from an answer or a message. */
-inline learn(p, e, s, n) {
+/* What the process p knew is gone with it, or is of no interest any more. */
+inline forgetChange(p) {
+	unknown[p] = false;
 	if
-	:: e != cEpoch[p] -> skip
-	:: e == cEpoch[p] ->
-		if
+	:: !pending[p] && !flying[p] -> value[p] = 0; told[p] = false; away[p] = false; awayFor[p] = 0
+	:: else
+	fi
+}
+
+#ifndef STRICT
+/* ---- What process 1 hears of Redis: package invalidation's learn, header, noteLost, adopt, apply ---- */
+
+inline set(s, v) {
 #ifdef OLD_NEWS
-		:: true -> cSeq[p] = s; cNonce[p] = n
+	cSeq = s; cVer = v
 #else
-		:: s >= cSeq[p] -> cSeq[p] = s; cNonce[p] = n
-		:: else
+	if
+	:: s >= cSeq -> cSeq = s; cVer = v
+	:: else
+	fi
 #endif
+}
+
+/* The version comes with another question, which can be answered at the same moment. */
+inline adopt(b, s, v) {
+	known = b; lost = false; lostBirth = 0; lostSeq = 0;
+	cVer = v; cSeq = s
+}
+
+inline learn(b, s, v) {
+	if
+	:: known == 0 -> adopt(b, s, v); noticed = (poll != NOTASKED)
+	:: known != 0 && lost ->
+		if
+		:: b == lostBirth -> lostSeq = MAX(lostSeq, s)
+		:: b != lostBirth && b != known -> lostBirth = b; lostSeq = s; noticed = (poll != NOTASKED)
+		:: else
 		fi
+	:: known != 0 && !lost && b != known ->
+		lost = true; age = BOUND; cVer = 0; cSeq = 0; lostBirth = b; lostSeq = s; noticed = (poll != NOTASKED)
+	:: known != 0 && !lost && b == known -> set(s, v)
 	fi
 }
 
-inline publish(p, e, s, n) {
-#if defined(STRICT) || defined(NO_BUS)
-	skip
-#else
-	if
-	:: nfull(bus[p]) -> bus[p]!e, s, n
-	:: true   /* lost */
-	fi
 #endif
-}
 
-inline die(p) {
-	d_step {
-		dead[p] = true;
-		if
-		:: !left[p] -> left[p] = true; leftAge[p] = 0
-		:: else
-		fi;
-		/* what only the dead knew is of no interest */
-		holds[p] = 0; own[p] = 0; cEpoch[p] = 0; cNonce[p] = 0; cSeq[p] = 0; age[p] = BOUND; asked[p] = BOUND; lostTo[p] = 0; lostSeq[p] = 0
-	}
-	goto end
-}
+/* ---- The actions of a writer ---- */
 
-#define maybeDie(p) if :: die(p) :: true fi
-
-proctype Writer(byte p) {
-	bool unknown, aborted;
-
-	maybeDie(p);
-	/* Fence */
+inline fence(p) {
+	w[p] == IDLE ->
+	w[p] = FENCED;
 #ifdef STRICT
-	atomic {
-#ifndef NO_HOLD
-		holds[p]++; cNonce[p] = 0;
-#endif
-		doFence(p)
-	}
+	doFence(p)
 #else
-	atomic {
-#ifndef NO_HOLD
-		holds[p]++; cNonce[p] = 0;
+	flying[p] = true; leaseAge[p] = 0
 #endif
-		flying[p] = true
-	}
+}
+
+/* Before the COMMIT is sent the process may have stopped for any time. The fence must be good for long enough: the
+   process asks its own clock, not Redis. */
+#ifdef NO_CHECK
+#define good(p) true
+#else
+#define good(p) (leaseAge[p] <= HALF)
 #endif
-	maybeDie(p);
-	/* COMMIT is written to the socket; the database does it, or does not, in its own time. A ROLLBACK is the same to
-	   all others as an abort. */
-	pending[p] = true;
-	maybeDie(p);
+
+inline refence(p) {
+	w[p] == FENCED && !good(p) && !refenced ->
+	refenced = true;
+	doFence(p)   /* this is waited for, in bounded use too */
+}
+
+inline send(p) {
+	w[p] == FENCED && good(p) ->
+	w[p] = SENT; pending[p] = true
+}
+
+/* The client stops, or its connection breaks. */
+inline leave(p) {
+	w[p] == SENT && pending[p] && !away[p] -> away[p] = true; awayFor[p] = 0
+}
+
+inline giveUp(p) {
+	w[p] == SENT && away[p] -> w[p] = OVER; unknown[p] = true
+}
+
+/* The release. When Redis cannot be told for some time the writer stays in this step, with its cell shut: the caller
+   may have gone on. It does not wait for the fence's command. */
+inline release(p, sent) {
+	w[p] == OVER ->
+	bump();
 	if
-	:: !pending[p] -> aborted = (value[p] == 0)
-	:: atomic { pending[p] -> unknown = true; left[p] = true; leftAge[p] = 0 }  /* the connection broke */
+	:: value[p] != 0 || unknown[p] -> newVersion()
+	:: else   /* rolled back */
 	fi;
-	maybeDie(p);
-	/* Release: after the answer to the fence. When Redis cannot be told now the caller goes on, and the local cell
-	   stays shut: that is the first alternative. */
-#ifndef STRICT
-	if
-	:: own[p] = MAX(own[p], value[p])
-	:: true
-	fi;
-	maybeDie(p);
-#endif
-	atomic {
-		!flying[p] ->
-		if
-		:: !aborted -> newNonce()
-		:: aborted -> seq++
-		fi;
-		if
 #ifndef UNKNOWN_OPENS
-		:: unknown -> fenced[p] = true; fenceAge[p] = 0
-		:: !unknown ->
+	fenced[p] = unknown[p];
 #else
-		:: true ->
+	fenced[p] = false;
 #endif
-			fenced[p] = false; fenceAge[p] = 0
-		fi;
+	leaseAge[p] = 0;
 #ifdef FIRST_RELEASE_OPENS
-		fenced[other(p)] = false;
+	fenced[1-p] = false;
 #endif
-		if
-		:: anyFence -> publish(other(p), epoch, seq, 0)
-		:: else -> publish(other(p), epoch, seq, nonce)
-		fi;
-#ifndef NO_HOLD
-		/* the answer reaches the own cell before anything else of this process */
-		holds[p]--;
-		if
-		:: epoch != cEpoch[p] -> cEpoch[p] = 0; cNonce[p] = 0; cSeq[p] = 0; age[p] = BOUND;
-			if
-			:: asked[p] < BOUND -> lostTo[p] = epoch; lostSeq[p] = seq
-			:: else
-			fi
-		:: epoch == cEpoch[p] && anyFence -> learn(p, epoch, seq, 0)
-		:: epoch == cEpoch[p] && !anyFence -> learn(p, epoch, seq, nonce)
-		fi;
-#endif
-#ifndef STRICT
-		own[p] = MAX(own[p], value[p]);
-#endif
-		value[p] = 0; unknown = false; aborted = false
-	}
-end:	skip
-}
-
-/* The database carries out what is pending. */
-active proctype Database() {
-	byte p;
-end:	do
-	:: atomic { pending[0] -> p = 0 }; goto act
-	:: atomic { pending[1] -> p = 1 }; goto act
-	od;
-act:	atomic {
-		if
-		:: db++; value[p] = db; note(p)
-		:: true
-		fi;
-		pending[p] = false;
-		p = 0
-	}
-	goto end
-}
-
-/* Redis: fences that arrive late, the loss of everything, leases renewed, fences set again by writers that live. */
-active proctype Redis() {
-end:	do
-	:: atomic { flying[0] -> flying[0] = false; doFence(0) }
-	:: atomic { flying[1] -> flying[1] = false; doFence(1) }
-	:: atomic { lossLeft -> lossLeft = false;
-		fenced[0] = false; fenced[1] = false; fenceAge[0] = 0; fenceAge[1] = 0;
-		seq = 0;
-#ifndef COUNTER
-		epoch++;
-#endif
-		newNonce();
-#ifndef NO_QUARANTINE
-		quarantine = true; quarantineAge = 0
-#endif
-	}
-	:: d_step { fenced[0] && !left[0] && fenceAge[0] > 0 -> fenceAge[0] = 0 }
-	:: d_step { fenced[1] && !left[1] && fenceAge[1] > 0 -> fenceAge[1] = 0 }
-	:: atomic { holds[0] > 0 && !fenced[0] && !flying[0] && everFenced[0] && !left[0] -> doFence(0) }
-	:: atomic { holds[1] > 0 && !fenced[1] && !flying[1] && everFenced[1] && !left[1] -> doFence(1) }
-	od
-}
-
-/* A tick of time. It does not come before what is promised to be quicker. */
-#define decided(p) (!(pending[p] && left[p] && leftAge[p] >= HALF))
-#define renewed(p) (!(fenced[p] && !left[p] && fenceAge[p] >= HALF))
-#define setAgain(p) (!(quarantine && quarantineAge >= HALF && holds[p] > 0 && everFenced[p] && !fenced[p] && !left[p]))
-#define inTime(p) (decided(p) && renewed(p) && setAgain(p))
-
-inline pass(p) {
+	tell(p);
+#ifdef STRICT
+	w[p] = END;
+	forgetChange(p)
+#else
 	if
-	:: pending[p] && left[p] -> leftAge[p]++
-	:: else -> leftAge[p] = 0
+	:: p == 0 ->
+		w[p] = END;
+		forgetChange(p);
+#ifndef NO_BUS
+		if
+		:: sent && !news -> news = true; mBirth = birth; mSeq = seq; mVer = shown
+		:: else   /* lost, with the bus as well */
+		fi
+#endif
+	:: else ->
+#ifdef NO_LOSS
+		/* No hit comes before the answer, and until then what it says can only be joined by what is newer. */
+		learn(birth, seq, shown);
+		w[p] = END;
+		forgetChange(p)
+#else
+		w[p] = TOLD; nBirth = birth; nSeq = seq; nVer = shown
+#endif
+	fi
+#endif
+}
+
+inline kill(p) {
+	w[p] != END ->
+	if
+	:: pending[p] && !away[p] -> away[p] = true; awayFor[p] = 0
+	:: else
+	fi;
+	w[p] = END;
+	forgetChange(p)
+}
+
+/* ---- The database ---- */
+
+inline decide(p, yes) {
+	pending[p] ->
+	pending[p] = false;
+	if
+	:: yes ->
+		db++; value[p] = db;
+#ifndef STRICT
+		if
+		:: told[p] -> seen = MAX(seen, value[p])
+		:: else
+		fi
+#endif
+	:: else
 	fi;
 	if
-	:: fenced[p] ->
-		fenceAge[p]++;
+	:: w[p] == END -> forgetChange(p)
+	:: w[p] == SENT ->
+		/* The client hears of it; if that takes long, so would what it does then. */
+		w[p] = OVER; away[p] = false; awayFor[p] = 0;
+#ifndef STRICT
 		if
-		:: fenceAge[p] > LEASE -> fenced[p] = false; fenceAge[p] = 0
+		:: p == 1 -> own = MAX(own, value[p])
+		:: else
+		fi
+#endif
+	:: else
+	fi
+}
+
+/* ---- Redis ---- */
+
+#ifndef STRICT
+/* A fence that comes after its release finds what the release left for it and does nothing, or, when that is gone,
+   stands until its lease ends. Or the connection breaks, and it never comes. */
+inline land(p) {
+	flying[p] ->
+	flying[p] = false;
+	doFence(p);
+	if
+	:: w[p] == END -> forgetChange(p)
+	:: else
+	fi
+}
+
+inline sink(p) {
+	flying[p] ->
+	flying[p] = false;
+	if
+	:: w[p] == END -> forgetChange(p)
+	:: else
+	fi
+}
+#endif
+
+/* A live writer's renewal. It sets again what was lost. */
+inline renew(p) {
+	!flying[p] && (w[p] == FENCED && fenced[p] && leaseAge[p] > 0 || w[p] == SENT && pending[p] && !away[p] && (leaseAge[p] > 0 || !fenced[p])) ->
+	if
+	:: fenced[p] -> leaseAge[p] = 0
+	:: else -> doFence(p)
+	fi
+}
+
+inline lose() {
+	losses > 0 ->
+	losses--;
+	fenced[0] = false; fenced[1] = false;
+	seq = 0;
+	newVersion();
+#ifndef COUNTER
+	birth++;
+#endif
+#ifndef NO_QUARANTINE
+	quarantine = true; quarantineAge = 0
+#endif
+}
+
+/* ---- A tick of time. It does not come before what is promised to be quicker. ---- */
+
+#define decided(p) (!(pending[p] && away[p] && awayFor[p] >= HALF))
+#define renewed(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && leaseAge[p] >= HALF))
+#define again(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && !fenced[p] && quarantine && quarantineAge >= HALF))
+#ifdef STRICT
+#define inTime(p) (decided(p) && renewed(p) && again(p))
+#else
+/* A fence that was written to a socket comes, or is lost, before its lease would have ended. */
+#define inTime(p) (decided(p) && renewed(p) && again(p) && !(flying[p] && leaseAge[p] >= HALF && w[p] >= SENT))
+#endif
+
+inline older(p) {
+	if
+	:: pending[p] && away[p] -> awayFor[p]++
+	:: else
+	fi;
+	if
+	:: fenced[p] || w[p] == FENCED || w[p] == SENT || flying[p] ->
+		if
+		:: leaseAge[p] <= (fenced[p] -> LEASE : HALF) -> leaseAge[p]++
+		:: else
+		fi;
+		if
+		:: leaseAge[p] > LEASE -> fenced[p] = false
+		:: else
+		fi;
+		if
+		:: !fenced[p] && !(w[p] == FENCED || w[p] == SENT || flying[p]) -> leaseAge[p] = 0
+		:: else
+		fi
+	:: else -> leaseAge[p] = 0
+	fi
+}
+
+inline tick() {
+	inTime(0) && inTime(1) ->
+	older(0); older(1);
+	if
+	:: quarantine ->
+		quarantineAge++;
+		if
+		:: quarantineAge > LEASE -> quarantine = false; quarantineAge = 0
 		:: else
 		fi
 	:: else
 	fi;
-	if
-	:: age[p] < BOUND -> age[p]++
-	:: else
-	fi;
-	if
-	:: asked[p] < BOUND -> asked[p]++
-	:: else
-	fi;
-	if
-	:: since[p] < BOUND -> since[p]++
-	:: else
-	fi
-}
-
-active proctype Clock() {
-end:	do
-	:: d_step {
-		inTime(0) && inTime(1) ->
-		pass(0); pass(1);
-		if
-		:: quarantine ->
-			quarantineAge++;
-			if
-			:: quarantineAge > LEASE -> quarantine = false; quarantineAge = 0
-			:: else
-			fi
-		:: else
-		fi;
-		if
-		:: stored && eShort ->
-			eAge++;
-			if
-			:: eAge >= BOUND -> stored = false; eEpoch = 0; eNonce = 0; eValue = 0; eShort = false; eAge = 0
-			:: else
-			fi
-		:: else
-		fi;
 #ifndef STRICT
-		visibleAgo[2] = visibleAgo[1];
-		visibleAgo[1] = visible
-#endif
-	}
-	od
-}
-
-#define seenInTime visibleAgo[BOUND]
-
-inline store(e, n, v, s, a) {
 	if
-	:: !(s && a >= BOUND) ->
-		stored = true; eEpoch = e; eNonce = n; eValue = v; eShort = s; eAge = a
+	:: age < BOUND -> age++
 	:: else
-	fi
+	fi;
+	if
+	:: poll != NOTASKED && pollAge < BOUND -> pollAge++
+	:: else
+	fi;
+	if
+	:: eShort ->
+		eAge++;
+		if
+		:: eAge >= BOUND -> noEntry()
+		:: else
+		fi
+	:: else
+	fi;
+	seen1 = seen
+#endif
 }
 
-/* The end of a miss: the entry is stored, late or never. */
-inline finish(p) {
-	if
-	:: !dead[p] && rNonce[p] != 0 -> store(rEpoch[p], rNonce[p], rValue[p], rShort[p], since[p])
-	:: true
-	fi;
-	rEpoch[p] = 0; rNonce[p] = 0; rValue[p] = 0; rShort[p] = false; since[p] = BOUND
-}
+/* ---- Readers: a miss ----
+   Whoever it is takes the version from Redis, at any time while it is current, and asks the origin at any time after. A
+   process can only do less: it takes it from its cell, which had it from Redis, under its lease and its holds. The entry
+   is there at once: to store it late is to let it be found later only. */
 
 #ifdef STRICT
-
-#define open(p) (!anyFence && holds[p] == 0)
-
-/* The versions under which an answer may be stored; none in quarantine. */
-inline versions(p) {
-	if
-	:: open(p) && !quarantine -> rEpoch[p] = epoch; rNonce[p] = nonce
-	:: else
-	fi
-}
-
-proctype Reader(byte p) {
-end:	do
-	:: dead[p] -> break
-	:: atomic {
-		/* Current: one round trip. */
-		!dead[p] && stored && eEpoch == epoch && eNonce == nonce && open(p) ->
-#ifdef CAN_HIT
-		assert(!(eValue == 2));
+#define mayKeep (!quarantine)
+#else
+#define mayKeep true
 #endif
-		assert(eValue >= visible);  /* own writes among them */
-		assert(eValue >= returned);
-		returned = MAX(returned, eValue)
-	}
-	:: !dead[p] ->
-		/* A miss: the versions first, then the origin, then the entry. */
+#ifdef DIRTY
+#define READ (db + (w[0] == IDLE))   /* inside a writer's transaction, which is not fenced before its COMMIT */
+#else
+#define READ db
+#endif
+
 #ifdef LATE_VERSION
-		atomic { rValue[p] = db; returned = MAX(returned, db) };
-		atomic { versions(p) };
-#else
-		atomic { versions(p) };
-		atomic { rValue[p] = db; returned = MAX(returned, db) };
-#endif
-		atomic { finish(p) }
-	od
+inline begin() {
+	noEntry();
+	answered = true; eValue = db
 }
-
+inline answer() {
+	answered && eVer == 0 && !anyFence && mayKeep -> eVer = ver
+}
 #else
+inline begin() {
+#ifdef LATE_QUARANTINE
+	!anyFence ->
+#else
+	!anyFence && mayKeep ->
+#endif
+	noEntry();
+	eVer = ver;
+#if !defined(STRICT) && !defined(LATE_QUARANTINE)
+	eShort = quarantine
+#endif
+}
+#ifdef LATE_QUARANTINE
+/* Mutation: whether it is quarantine is judged when the answer is stored. */
+inline answer() {
+	eVer != 0 && !answered && !read -> read = true; eValue = db
+}
+inline late() {
+	read && mayKeep -> read = false; answered = true
+#ifndef STRICT
+	; eShort = quarantine
+#endif
+}
+#else
+inline answer() {
+	eVer != 0 && !answered -> answered = true; eValue = READ
+}
+#endif
+#endif
 
+/* ---- Readers: a hit ---- */
+
+#ifdef STRICT
+/* One round trip. Linearizable: what was visible, and so what any reader has returned, own writes among them. */
+inline hit() {
+	answered && eVer == ver && !anyFence ->
+#ifdef CAN_HIT
+	assert(!(eValue == 2));
+#endif
+	assert(eValue >= db);
+	assert(eValue <= db)   /* nothing uncommitted */
+}
+#else
 #ifdef NO_LEASE
-#define open(p) (cNonce[p] != 0 && holds[p] == 0)
+#define inLease true
 #else
-#define open(p) (cNonce[p] != 0 && holds[p] == 0 && age[p] < BOUND)
+#define inLease (age < BOUND)
 #endif
-
-inline versions(p) {
-	if
-	:: open(p) -> rEpoch[p] = cEpoch[p]; rNonce[p] = cNonce[p]; rShort[p] = (quarantine && cEpoch[p] == epoch); since[p] = 0
-	:: else
-	fi
+inline hit() {
+	answered && cVer != 0 && eVer == cVer && !held(1) && inLease ->
+#ifdef CAN_HIT
+	assert(!(eValue == 2));
+#endif
+	assert(eValue >= own);          /* own writes */
+	assert(eValue >= seen1);   /* the bound */
+	assert(eValue <= db)            /* nothing uncommitted */
 }
 
-/* Bounded: the process asks now and then, hears messages, and uses what it knows while the lease lasts. */
-proctype Reader(byte p) {
-end:	do
-	:: dead[p] -> break
-	:: atomic {
-		!dead[p] && stored && eEpoch == cEpoch[p] && eNonce == cNonce[p] && open(p) ->
-#ifdef CAN_HIT
-		assert(!(eValue == 2));
-#endif
-		assert(eValue >= seenInTime);
-		assert(eValue >= own[p])
-	}
-	:: !dead[p] && open(p) ->
-#ifdef LATE_VERSION
-		rValue[p] = db;
-		atomic { versions(p) };
-#else
-		atomic { versions(p) };
-		rValue[p] = db;
-#endif
-		atomic { finish(p) }
-	od
+/* ---- What process 1 hears of Redis ---- */
+
+/* The answer to a release. */
+inline learnRelease() {
+	w[1] == TOLD ->
+	learn(nBirth, nSeq, nVer);
+	nBirth = 0; nSeq = 0; nVer = 0;
+	w[1] = END;
+	forgetChange(1)
+}
+
+inline receive() {
+	news ->
+	news = false;
+	if
+	:: mBirth == known && !lost -> set(mSeq, mVer)
+	:: else
+	fi;
+	mBirth = 0; mSeq = 0; mVer = 0
+}
+
+inline ask() {
+	poll == NOTASKED -> poll = ASKED; pollAge = 0; noticed = false
+}
+
+inline redisAnswers() {
+	poll == ASKED -> poll = ANSWERED; aBirth = birth; aSeq = seq; aVer = shown
 }
 
 #ifdef LEASE_FROM_ANSWER
-#define ANSWERED 0
+#define LEASED 0
 #else
-#define ANSWERED asked[p]
+#define LEASED pollAge
 #endif
 
-/* Poll and bus of a process. */
-proctype Listener(byte p) {
-	byte e, s, n;
-end:	do
-	:: dead[p] -> break
-	:: atomic { !dead[p] && nempty(bus[p]) -> bus[p]?e, s, n; learn(p, e, s, n); e = 0; s = 0; n = 0 }
-	:: atomic { !dead[p] && asked[p] == BOUND -> asked[p] = 0 };
-		/* Redis answers */
-		atomic {
-			e = epoch; s = seq;
-			if
-			:: anyFence -> n = 0
-			:: else -> n = nonce
-			fi
-		}
-		/* the answer arrives in time, or is of no use */
-		atomic {
-			if
-			:: !dead[p] && asked[p] < BOUND ->
-				if
+inline learnPoll() {
+	poll == ANSWERED ->
+	if
 #ifdef OLD_BIRTH
-				:: e != cEpoch[p] ->
+	:: lost || aBirth != known -> adopt(aBirth, aSeq, aVer); age = LEASED
 #else
-				:: e != cEpoch[p] && lostTo[p] != 0 && e != lostTo[p] -> skip
-				:: e != cEpoch[p] && e == lostTo[p] ->
-					cEpoch[p] = e; cSeq[p] = MAX(s, lostSeq[p]); cNonce[p] = 0; age[p] = ANSWERED
-				:: e != cEpoch[p] && lostTo[p] == 0 ->
+	:: lost && aBirth == lostBirth && aSeq >= lostSeq -> adopt(aBirth, aSeq, aVer); age = LEASED
+	:: lost && aBirth == lostBirth && aSeq < lostSeq -> n = lostSeq; adopt(aBirth, n, 0); n = 0; age = LEASED
+	:: (lost && aBirth != lostBirth || !lost && aBirth != known) && !noticed -> adopt(aBirth, aSeq, aVer); age = LEASED
+	:: (lost && aBirth != lostBirth || !lost && aBirth != known) && noticed   /* of no use */
 #endif
-					cEpoch[p] = e; cSeq[p] = s; cNonce[p] = n; age[p] = ANSWERED
-				:: e == cEpoch[p] -> learn(p, e, s, n); age[p] = ANSWERED
-				fi
-			:: true
-			fi;
-			e = 0; s = 0; n = 0; asked[p] = BOUND; lostTo[p] = 0; lostSeq[p] = 0
-		}
-	od
+	:: !lost && aBirth == known -> set(aSeq, aVer); age = LEASED
+	fi;
+	poll = NOTASKED; pollAge = 0; noticed = false; aBirth = 0; aSeq = 0; aVer = 0
 }
-
 #endif
 
-init {
-	atomic {
-		run Writer(0); run Writer(1);
-		run Reader(0); run Reader(1);
-#ifndef STRICT
-		run Listener(0); run Listener(1);
+#define ACT(action) :: d_step { action; tidy() }
+#define BOTH(action) ACT(action(0)) ACT(action(1))
+
+active proctype System() {
+	byte n;
+#ifndef NO_LOSS
+	losses = 1;
 #endif
-	}
+#ifdef NO_WRITER0
+	w[0] = END;
+#endif
+#ifdef NO_WRITER1
+	w[1] = END;
+#endif
+end:	do
+	BOTH(fence) BOTH(refence) BOTH(send) BOTH(leave) BOTH(giveUp)
+	ACT(release(0, true)) ACT(release(0, false)) ACT(release(1, true))
+	ACT(kill(0))
+	ACT(decide(0, true)) ACT(decide(0, false)) ACT(decide(1, true)) ACT(decide(1, false))
+	BOTH(renew) ACT(lose()) ACT(tick())
+	ACT(begin()) ACT(answer()) ACT(hit())
+#ifdef LATE_QUARANTINE
+	ACT(late())
+#endif
+#ifdef STRICT
+	ACT(kill(1))
+#else
+	BOTH(land) BOTH(sink)
+	ACT(learnRelease()) ACT(receive()) ACT(ask())
+#ifdef QUICK_POLL
+	ACT(redisAnswers(); learnPoll())
+#else
+	ACT(redisAnswers()) ACT(learnPoll())
+#endif
+#endif
+	od
 }

@@ -1,0 +1,241 @@
+package invalidation
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// plainServer is a master that knows the direct question and no script. It answers a byte at a time, so that no read gets
+// a whole answer.
+type plainServer struct {
+	listener net.Listener
+	silent   atomic.Bool
+	role     atomic.Value
+	asked    atomic.Int64 // direct questions
+
+	mu    sync.Mutex
+	conns []net.Conn
+	tasks sync.WaitGroup
+}
+
+const (
+	plainBirth = "aaaaaaaaaaaaaaaa"
+	plainHome  = "f00d"
+)
+
+func servePlain(t *testing.T) *plainServer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &plainServer{listener: listener}
+	s.role.Store("master")
+	s.tasks.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.conns = append(s.conns, conn)
+			s.mu.Unlock()
+			s.tasks.Go(func() { s.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		s.hangUp()
+		s.tasks.Wait()
+	})
+	return s
+}
+
+func (s *plainServer) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
+}
+
+func (s *plainServer) serve(conn net.Conn) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		args, err := readCommand(in)
+		if err != nil {
+			return
+		}
+		answer := "-ERR unknown command\r\n"
+		switch strings.ToLower(args[0]) {
+		case "ping":
+			answer = "+PONG\r\n"
+		case "multi":
+			answer = "+OK\r\n"
+		case "hmget", "info":
+			answer = "+QUEUED\r\n"
+		case "exec":
+			s.asked.Add(1)
+			answer = "*2\r\n*7\r\n" + bulk(plainBirth) + bulk("00000000000000ff") + bulk(plainHome) + bulk("42") + "$-1\r\n$-1\r\n" +
+				bulk("0000000000000001") + bulk(fmt.Sprintf("role:%s\r\nmaster_replid:%s\r\n", s.role.Load(), plainHome))
+		}
+		if s.silent.Load() {
+			continue
+		}
+		for i := range answer {
+			if _, err := conn.Write([]byte(answer[i : i+1])); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func readCommand(in *bufio.Reader) (args []string, err error) {
+	number := func() (n int) {
+		line, e := in.ReadString('\n')
+		if err = e; err == nil {
+			n, err = strconv.Atoi(strings.TrimSpace(line[1:]))
+		}
+		return n
+	}
+	for range number() {
+		b := make([]byte, number()+2)
+		for i := range b {
+			if b[i], err = in.ReadByte(); err != nil {
+				return nil, err
+			}
+		}
+		args = append(args, string(b[:len(b)-2]))
+	}
+	return args, err
+}
+
+// asker is a Versions that knows the birth and asks nothing by itself, and a cell.
+func (s *plainServer) asker(t *testing.T) (*Versions, []*Cell) {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{
+		Addr: s.listener.Addr().String(), Protocol: 2, MaxRetries: -1, DisableIdentity: true,
+		ReadTimeout: 200 * time.Millisecond, DialerRetries: 1,
+	})
+	v, err := Open(Config{Client: client, Namespace: "lines", OwnConnections: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.birth = plainBirth
+	t.Cleanup(func() { v.Close(); client.Close() })
+	return v, []*Cell{v.Cell("t")}
+}
+
+func (v *Versions) idleLines() int {
+	v.lines.mu.Lock()
+	defer v.lines.mu.Unlock()
+	return len(v.lines.idle)
+}
+
+// askUntilLine asks until a line is there, and returns how often.
+func askUntilLine(t *testing.T, v *Versions, cells []*Cell) {
+	t.Helper()
+	for begun := time.Now(); v.idleLines() == 0; time.Sleep(time.Millisecond) {
+		if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok || r.states[0].nonce != 1 {
+			t.Fatalf("%+v, %v, %v", r, ok, err)
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("no line is opened")
+		}
+	}
+}
+
+func TestLineAnswersAsGoRedisDoes(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	through, ok, err := v.askDirectly(t.Context(), nil, cells)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	askUntilLine(t, v, cells)
+	before := v.single.PoolStats().Hits + v.single.PoolStats().Misses
+	for range 3 {
+		on, ok, err := v.askDirectly(t.Context(), nil, cells)
+		if err != nil || !ok || on.header != through.header || on.states[0] != through.states[0] {
+			t.Errorf("%+v, %v, %v; through go-redis %+v", on, ok, err, through)
+		}
+	}
+	if after := v.single.PoolStats().Hits + v.single.PoolStats().Misses; after != before {
+		t.Errorf("go-redis was asked %d times", after-before)
+	}
+	s.role.Store("slave")
+	if r, ok, err := v.askDirectly(t.Context(), nil, cells); ok || err != nil {
+		t.Errorf("a replica was believed: %+v, %v", r, err)
+	}
+}
+
+func TestDeadLineIsNoError(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	askUntilLine(t, v, cells)
+	s.hangUp()
+	asked := s.asked.Load()
+	if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
+		t.Errorf("%v, %v", ok, err)
+	}
+	if s.asked.Load() != asked+1 {
+		t.Error("the question was not asked again")
+	}
+}
+
+func TestSilentLineIsTheLast(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	askUntilLine(t, v, cells)
+	s.silent.Store(true)
+	for range 2 { // on the line, then through go-redis
+		asked := s.asked.Load()
+		if _, _, err := v.askDirectly(t.Context(), nil, cells); !isTimeout(err) {
+			t.Errorf("a silent server: %v", err)
+		}
+		if n := s.asked.Load() - asked; n != 1 {
+			t.Errorf("the caller waited %d times", n)
+		}
+	}
+	time.Sleep(20 * time.Millisecond)
+	if n := v.idleLines(); n != 0 {
+		t.Errorf("%d lines to a server that is silent", n)
+	}
+	s.silent.Store(false)
+	askUntilLine(t, v, cells)
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if _, _, err := v.askDirectly(ctx, nil, cells); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+}
+
+func TestSentinelsClientGetsNoLine(t *testing.T) {
+	t.Parallel()
+	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}})
+	defer client.Close()
+	dialled := false
+	client.Options().Dialer = func(context.Context, string, string) (net.Conn, error) {
+		dialled = true
+		return nil, errors.New("no")
+	}
+	if l := openLine(t.Context(), client); l != nil || dialled {
+		t.Error("a line was opened past Sentinel")
+	}
+}

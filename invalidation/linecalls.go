@@ -1,0 +1,118 @@
+package invalidation
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// ask asks the direct question and leaves the answer to EXEC for heard. answered is false, without an error, where the line
+// turns out to be dead, and is not to be used then: that says nothing about Redis.
+func (l *line) ask(ctx context.Context, v *Versions, cells []*Cell) (answered bool, err error) {
+	b := append(l.sent[:0], "*1\r\n$5\r\nmulti\r\n*"...)
+	b = append(strconv.AppendInt(b, int64(2+len(directFields)+len(cells)), 10), crlf...)
+	b = appendBulk(appendBulk(b, "hmget"), v.key)
+	for _, f := range directFields {
+		b = appendBulk(b, f)
+	}
+	for _, c := range cells {
+		b = appendBulk(b, c.field)
+	}
+	l.sent = append(b, "*2\r\n$4\r\ninfo\r\n$11\r\nreplication\r\n*1\r\n$4\r\nexec\r\n"...)
+	const answers = 4
+	err = l.write(ctx)
+	if err == nil {
+		err = l.receive(answers)
+	}
+	if err != nil {
+		return false, v.lines.drop(l, err)
+	}
+	for range answers - 1 {
+		l.heard.skip()
+	}
+	return true, nil
+}
+
+// writeCall writes a call of the script.
+func (l *line) writeCall(ctx context.Context, v *Versions, args []any) error {
+	b := append(strconv.AppendInt(append(l.sent[:0], '*'), int64(4+len(args)), 10), crlf...)
+	b = appendBulk(appendBulk(appendBulk(appendBulk(b, "evalsha"), script.Hash()), "1"), v.key)
+	for _, a := range args {
+		switch a := a.(type) {
+		case string:
+			b = appendBulk(b, a)
+		case int64:
+			b = appendBulk(b, strconv.FormatInt(a, 10))
+		case uint64:
+			b = appendBulk(b, strconv.FormatUint(a, 10))
+		default:
+			return fmt.Errorf("mlcache: invalidation: %T cannot be sent", a)
+		}
+	}
+	l.sent = b
+	return l.write(ctx)
+}
+
+// answerTo reads the answer to a call of the script and gives the line back. answered is false where the call must be made again
+// in another way: the line is dead, or Redis has refused, because it lost the script for instance or is no master any more.
+func (v *Versions) answerTo(l *line, op string) (r reply, answered bool, err error) {
+	if err := l.receive(1); err != nil {
+		return r, false, v.lines.drop(l, err)
+	}
+	n, ok := l.heard.array()
+	if !ok || n > len(l.heard) {
+		return r, false, v.lines.drop(l, errReply)
+	}
+	list := make([]any, n)
+	for i := range list {
+		text, ok := l.heard.text()
+		if !ok {
+			return r, false, v.lines.drop(l, errReply)
+		}
+		list[i] = string(text)
+	}
+	v.lines.put(l)
+	r, err = parseReply(op, list)
+	return r, true, err
+}
+
+func appendBulk(b []byte, s string) []byte {
+	b = strconv.AppendInt(append(b, '$'), int64(len(s)), 10)
+	b = append(append(b, crlf...), s...)
+	return append(b, crlf...)
+}
+
+// fenceOn writes a fence's command to a line, if there is one, and reports whether all of it is in the operating system's hands; the
+// answer is waited for in the background then. A mark is not needed.
+func (f *Fence) fenceOn(ctx context.Context, args []any) bool {
+	v := f.v
+	if !v.loaded.Load() {
+		return false // Redis may answer that it does not have the script, and nobody would be left to send it
+	}
+	l := v.lines.get(v)
+	if l == nil {
+		return false
+	}
+	sent := time.Now()
+	call := v.args("fence", append(args, ""))
+	// The caller's context may end with the statement; the fence is needed until its release.
+	ctx = context.WithoutCancel(ctx)
+	if err := l.writeCall(ctx, v, call); err != nil {
+		_ = v.lines.drop(l, err) // go-redis is asked
+		return false
+	}
+	v.counters.calls.Add(1)
+	go func() {
+		defer v.tasks.Done()
+		r, answered, err := v.answerTo(l, "fence")
+		switch {
+		case err != nil:
+			v.counters.callErrors.Add(1)
+		case !answered:
+			r, err = v.run(ctx, "fence", call)
+		}
+		_ = f.answered(sent, r, err)
+	}()
+	return true
+}
