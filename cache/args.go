@@ -28,6 +28,10 @@ const (
 	argBytes
 	argNilBytes
 	argTime
+
+	// ArgUserTags is the first tag that AppendArg does not use. A caller that
+	// encodes other types puts this tag or a higher one before them.
+	ArgUserTags = 64
 )
 
 // AppendArg appends an exact encoding of a query argument to dst. Two arguments
@@ -39,7 +43,8 @@ const (
 // -0 is not 0), string, []byte (nil and empty differ) and time.Time (instant,
 // offset and abbreviation of its zone; without the monotonic clock reading, which
 // is never sent). For any other type, named types included, it returns dst
-// unchanged and false: the caller must not use the cache.
+// unchanged and false: the caller must encode it in a way of its own, behind a tag from
+// ArgUserTags on, or not use the cache.
 func AppendArg(dst []byte, v any) (out []byte, ok bool) {
 	switch v := v.(type) {
 	case nil:

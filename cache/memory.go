@@ -44,6 +44,8 @@ type Memory struct {
 	// that a level where nothing is ever stored costs no lock.
 	waiting atomic.Bool
 
+	stored, storedBytes atomic.Int64
+
 	mu      sync.Mutex
 	pending map[string]pendingValue // nil before the first Set and once the arena is ready
 	bytes   int                     // of keys and values in pending
@@ -109,6 +111,8 @@ func (m *Memory) Set(_ context.Context, key, value []byte, ttl time.Duration) er
 	if len(key) > MaxKeySize || len(key)+len(value) > m.MaxEntry() {
 		return ErrTooLarge
 	}
+	m.stored.Add(1)
+	m.storedBytes.Add(int64(len(key) + len(value)))
 	seconds := wholeSeconds(ttl)
 	arena := m.arena.Load()
 	if arena == nil {
@@ -153,6 +157,15 @@ func (m *Memory) Size() int64 {
 	return int64(m.size)
 }
 
+// Taken is the memory that the level holds now, in bytes: Size once it is used, and
+// zero before.
+func (m *Memory) Taken() int64 {
+	if m == nil || m.arena.Load() == nil {
+		return 0
+	}
+	return int64(m.size)
+}
+
 // Len is the number of entries, including those that have expired and have
 // not been found out yet.
 func (m *Memory) Len() int64 {
@@ -178,6 +191,27 @@ func (m *Memory) Evictions() int64 {
 		return arena.EvacuateCount()
 	}
 	return 0
+}
+
+// Expired is how many entries were found to have ended, when they were asked for or
+// when their room was needed.
+func (m *Memory) Expired() int64 {
+	if m == nil {
+		return 0
+	}
+	if arena := m.arena.Load(); arena != nil {
+		return arena.ExpiredCount()
+	}
+	return 0
+}
+
+// Stored is how many entries have been stored so far, also in the place of older
+// ones, and the bytes of their keys and values.
+func (m *Memory) Stored() (entries, bytes int64) {
+	if m == nil {
+		return 0, 0
+	}
+	return m.stored.Load(), m.storedBytes.Load()
 }
 
 // Close frees the memory and stops the clock. The level is switched off from

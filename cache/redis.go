@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,11 +17,13 @@ import (
 // level that is switched off: every Get is a miss and Set stores nothing.
 //
 // A key's name in Redis is the prefix, ":e:" and the SHA-256 of the key in
-// base64url, so it shows nothing of the key. The value is stored as it is. What Get returns
+// base64url, so it shows nothing of the key. The value is stored as it is, or
+// encrypted ([Redis.Sealed]). What Get returns
 // has come from outside the process: check it with Verify before use.
 type Redis struct {
 	client redis.UniversalClient
 	prefix string
+	sealer *Sealer // nil: nothing is encrypted
 }
 
 var _ Store = (*Redis)(nil)
@@ -54,7 +57,63 @@ func (r *Redis) Get(ctx context.Context, key, buf []byte) ([]byte, error) {
 		// No value is empty, so this is not one of ours.
 		return nil, ErrMiss
 	}
-	return append(buf[:0], val...), nil
+	if r.sealer == nil {
+		return append(buf[:0], val...), nil
+	}
+	return r.Open(key, []byte(val))
+}
+
+// GetHashed is Get for several keys of which only the last parts of their names are
+// known, in one round trip; in a cluster one for each server. What cannot be had is nil.
+func (r *Redis) GetHashed(ctx context.Context, hashes []string) [][]byte {
+	out := make([][]byte, len(hashes))
+	if r == nil {
+		return out
+	}
+	cmds := make([]*redis.StringCmd, len(hashes))
+	// An error is that of each command as well.
+	_, _ = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, hash := range hashes {
+			cmds[i] = p.Get(ctx, r.prefix+hash)
+		}
+		return nil
+	})
+	for i, cmd := range cmds {
+		raw, err := cmd.Bytes()
+		if err == nil && r.sealer != nil {
+			raw, err = r.open(r.prefix+hashes[i], raw)
+		}
+		if err == nil && len(raw) > 0 {
+			out[i] = raw
+		}
+	}
+	return out
+}
+
+// Sealed returns the same level with its values encrypted by s, each bound to its
+// key, and what does not open an error that wraps ErrCorrupt. A nil s returns the
+// level as it is.
+func (r *Redis) Sealed(s *Sealer) *Redis {
+	if r == nil || s == nil {
+		return r
+	}
+	return &Redis{client: r.client, prefix: r.prefix, sealer: s}
+}
+
+// Open is what Get does with the bytes that it gets, for bytes that were read in
+// another way from under Name(key).
+func (r *Redis) Open(key, raw []byte) ([]byte, error) {
+	if r == nil || r.sealer == nil {
+		return raw, nil
+	}
+	return r.open(r.Name(key), raw)
+}
+
+func (r *Redis) open(name string, raw []byte) ([]byte, error) {
+	if len(raw) == 0 || raw[0] != packedSealed {
+		return nil, fmt.Errorf("%w: not encrypted", ErrCorrupt)
+	}
+	return r.sealer.open(raw[1:], []byte(name))
 }
 
 // Set stores value by one SET with PX or EX.
@@ -72,7 +131,12 @@ func (r *Redis) Set(ctx context.Context, key, value []byte, ttl time.Duration) e
 	if rest := ttl % time.Millisecond; rest != 0 {
 		ttl += time.Millisecond - rest
 	}
-	if err := r.client.Set(ctx, r.Name(key), value, ttl).Err(); err != nil {
+	name := r.Name(key)
+	if r.sealer != nil {
+		sealed := append(make([]byte, 0, 1+len(value)+sealOverhead), packedSealed)
+		value = r.sealer.seal(sealed, value, []byte(name))
+	}
+	if err := r.client.Set(ctx, name, value, ttl).Err(); err != nil {
 		return fmt.Errorf("mlcache: redis set: %w", err)
 	}
 	return nil
@@ -87,6 +151,18 @@ func (r *Redis) Delete(ctx context.Context, key []byte) error {
 		return fmt.Errorf("mlcache: redis del: %w", err)
 	}
 	return nil
+}
+
+// Lease asks for the right to renew what is stored under key, which nobody else gets
+// for ttl. It is false if somebody has it or Redis cannot be asked; true when the level is
+// switched off.
+func (r *Redis) Lease(ctx context.Context, key []byte, ttl time.Duration) bool {
+	if r == nil {
+		return true
+	}
+	name := strings.TrimSuffix(r.prefix, ":e:") + ":r:" + strings.TrimPrefix(r.Name(key), r.prefix)
+	ok, err := r.client.SetNX(ctx, name, 1, max(ttl.Round(time.Millisecond), time.Millisecond)).Result()
+	return ok && err == nil
 }
 
 // Name is the name of the key in Redis. It shows nothing of the key. It is empty

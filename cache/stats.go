@@ -17,6 +17,7 @@ type Stats struct {
 // Stripe is one set of counters. It is safe for concurrent use; two
 // connections may be given the same one.
 type Stripe struct {
+	// L1 and L2 are the counters of each level.
 	L1, L2 Level
 
 	// A line of distance to the neighbour: processors fetch lines in pairs.
@@ -39,13 +40,16 @@ type Level struct {
 // Snapshot is the sum of all counters at one moment, or rather in the short time that
 // it takes to read them.
 type Snapshot struct {
+	// L1 and L2 are the counts of each level.
 	L1, L2 LevelSnapshot
 }
 
 // LevelSnapshot has the counts of one level; Level says what they mean.
 type LevelSnapshot struct {
+	// Of lookups.
 	Hits, Misses, Stale, Corrupt, Errors uint64
-	Sets, TooLarge, SetErrors            uint64
+	// Of stores.
+	Sets, TooLarge, SetErrors uint64
 }
 
 // Stripe returns a set of counters to keep for a connection's life.

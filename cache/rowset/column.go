@@ -11,7 +11,7 @@ import (
 // "Message Formats"); in mode Values the second, which holds what the optional column interfaces
 // of database/sql/driver said. All fields are stored in both.
 type Column struct {
-	Name string
+	Name string // as the database gives it; empty for none
 
 	TypeOID      uint32 // data type
 	TypeModifier int32  // for instance the length of varchar(n); -1 for none
