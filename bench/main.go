@@ -3,6 +3,9 @@
 // busy machine does not spoil, since both sides of each run in turn.
 //
 //	go run ./bench
+//	go run ./bench -charts docs/charts
+//
+// The second measures how costs grow with the work, and draws it.
 //
 // It starts a PostgreSQL and a Redis of its own from the binaries on this
 // machine, unless -dsn and -redis, or the variables MLCACHE_TEST_POSTGRES and
@@ -44,6 +47,7 @@ func main() {
 	flag.StringVar(&o.dsn, "dsn", os.Getenv("MLCACHE_TEST_POSTGRES"), "`URL` of a running PostgreSQL")
 	flag.StringVar(&o.redis, "redis", os.Getenv("MLCACHE_TEST_REDIS"), "`URL` of a running Redis")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the measuring to this `file`")
+	flag.StringVar(&o.charts, "charts", "", "measure how costs grow, instead of the cases, and draw it as SVG into this `folder`; -run then picks charts by name")
 	flag.BoolVar(&o.enforce, "enforce", false, "exit with status 1 when a limit is not kept")
 	flag.Parse()
 
@@ -56,9 +60,9 @@ func main() {
 }
 
 type options struct {
-	only                            *regexp.Regexp
-	short, enforce                  bool
-	json, text, dsn, redis, profile string
+	only                                    *regexp.Regexp
+	short, enforce                          bool
+	json, text, dsn, redis, profile, charts string
 }
 
 // procs is the number of processors that the limits are made for.
@@ -97,6 +101,9 @@ func (o *options) run(ctx context.Context) (err error) {
 	}
 	file := report.NewFile(postgres, redis, o.short)
 	fmt.Printf("%s %s, %d processors, PostgreSQL %s, Redis %s\n\n", file.Go, file.System, file.Procs, postgres, redis)
+	if o.charts != "" {
+		return o.draw(ctx, env)
+	}
 	over, err := o.measure(ctx, env, file)
 	if err != nil {
 		return err
@@ -106,6 +113,22 @@ func (o *options) run(ctx context.Context) (err error) {
 	}
 	if o.enforce && over > 0 {
 		return fmt.Errorf("%d cases are over their limit or failed", over)
+	}
+	return nil
+}
+
+func (o *options) draw(ctx context.Context, env *suite.Env) error {
+	for _, g := range suite.Growths() {
+		if !o.wants(g.Name) {
+			continue
+		}
+		c, err := g.Measure(ctx, env)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(c.WriteTable(os.Stdout), c.WriteFile(o.charts)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

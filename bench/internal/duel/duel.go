@@ -8,6 +8,7 @@ package duel
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"time"
@@ -86,6 +87,24 @@ func RoundRobin(ctx context.Context, ways []Run, plan Plan) ([]Cost, error) {
 	return costs, err
 }
 
+// Ratios runs several ways in turn and returns, for each, the median over the
+// rounds of its time by that of the way that base names for it.
+func Ratios(ctx context.Context, ways []Run, base []int, plan Plan) ([]float64, error) {
+	times, _, err := inTurn(ctx, ways, plan)
+	if err != nil {
+		return nil, err
+	}
+	medians := make([]float64, len(ways))
+	for i := range ways {
+		ratios := make([]float64, len(times[i]))
+		for round := range ratios {
+			ratios[round] = times[i][round] / times[base[i]][round]
+		}
+		medians[i] = Median(ratios)
+	}
+	return medians, nil
+}
+
 // inTurn returns, for each way, the time of an operation in every round, and its
 // cost over all.
 func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, costs []Cost, err error) {
@@ -101,6 +120,7 @@ func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, cost
 	}
 	times = make([][]float64, len(ways))
 	costs = make([]Cost, len(ways))
+	order := rand.New(rand.NewPCG(1, 2))
 	duel := time.Now()
 	for round := range plan.Rounds {
 		if round >= leastRounds && time.Since(duel) > 2*plan.Total {
@@ -120,9 +140,12 @@ func inTurn(ctx context.Context, ways []Run, plan Plan) (times [][]float64, cost
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
 			}
-			// Who begins changes, so that nobody always comes after the same one.
-			for i := range ways {
-				k := (i + turn) % len(ways)
+			// Nobody is to come after the same one always: what goes over a network
+			// is slower after what does not, since the server has fallen asleep.
+			for i, k := range order.Perm(len(ways)) {
+				if len(ways) == 2 {
+					k = (i + turn) % 2
+				}
 				t, err := timed(ways[k], counts[k])
 				if err != nil {
 					return nil, nil, err

@@ -36,6 +36,19 @@ func TestFightFindsTheRatio(t *testing.T) {
 	}
 }
 
+func TestRatiosAreToTheNamedWay(t *testing.T) {
+	t.Parallel()
+	plan := Plan{Slice: 300 * time.Microsecond, Total: 200 * time.Millisecond, Rounds: 5}
+	ways := []Run{spin(10 * time.Microsecond), spin(30 * time.Microsecond), spin(60 * time.Microsecond)}
+	r, err := Ratios(t.Context(), ways, []int{0, 0, 1}, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r) != 3 || r[0] != 1 || r[1] < 2 || r[1] > 4.5 || r[2] < 1.3 || r[2] > 3 {
+		t.Errorf("ratios %.2f, want about 1, 3 and 2", r)
+	}
+}
+
 var kept []byte
 
 func TestFightCountsAllocations(t *testing.T) {

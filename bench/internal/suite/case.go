@@ -131,7 +131,7 @@ func versus(unit Unit, slice float64, setUp func(context.Context, *Env) (*contes
 		// The operations get a context that cannot end, as by DB.QueryRow: for one
 		// that can, database/sql starts a goroutine for each query, which hides
 		// what the driver costs.
-		c, err := setUp(context.WithoutCancel(ctx), env)
+		c, err := setUp(context.Background(), env)
 		if err != nil {
 			return Outcome{}, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,9 @@ func NewEnv(ctx context.Context, s *servers.Pair, plan duel.Plan, short bool) (*
 		return nil, err
 	}
 	e := &Env{Servers: s, Plan: plan, Short: short, client: redis.NewClient(opt)}
+	if err := e.waitForRedis(ctx); err != nil {
+		return nil, err
+	}
 	if e.direct, err = e.openDirect(); err != nil {
 		return nil, err
 	}
@@ -74,6 +78,32 @@ func NewEnv(ctx context.Context, s *servers.Pair, plan duel.Plan, short bool) (*
 		}
 	}
 	return e, nil
+}
+
+// waitForRedis waits until Redis is so old that a new namespace needs no
+// quarantine: fences in flight could only have been lost by a younger one.
+func (e *Env) waitForRedis(ctx context.Context) error {
+	const lease = 5 // the seconds that a fence lasts
+	for {
+		info, err := e.client.Info(ctx, "server").Result()
+		if err != nil {
+			return err
+		}
+		_, rest, _ := strings.Cut(info, "uptime_in_seconds:")
+		text, _, _ := strings.Cut(rest, "\r")
+		up, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("mlcache: redis does not tell how long it has been up: %w", err)
+		}
+		if up > lease {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Close drops the tables and the Redis keys of the benchmark.
@@ -138,11 +168,11 @@ func (e *Env) cached(ctx context.Context, settings ...string) (*cachedDB, error)
 	return cached, nil
 }
 
-// ready asks until an answer could be cached: a driver may pass queries through
-// until it knows the schema.
+// ready asks until an answer has come from the cache: a driver may pass queries
+// through until it knows the schema, and store nothing until Redis is sure.
 func (db *cachedDB) ready(ctx context.Context) error {
-	deadline := time.Now().Add(10 * time.Second)
-	for db.handle.Stats().Misses == 0 {
+	deadline := time.Now().Add(15 * time.Second)
+	for s := db.handle.Stats(); s.L1Hits+s.L2Hits == 0; s = db.handle.Stats() {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("nothing is cached: %+v", db.handle.Stats())
 		}

@@ -27,18 +27,26 @@ func firstCases() []Case {
 	}
 }
 
-// The environment of a child process that does nothing but the first query.
+// The environment of a child process, which does nothing but the first query.
 const (
 	childDriver = "MLCACHE_BENCH_CHILD_DRIVER"
 	childDSN    = "MLCACHE_BENCH_CHILD_DSN"
 )
 
-// RunChild does the first query and prints how many nanoseconds it took, if this
-// process was started for that. Otherwise it returns false.
+// RunChild does the first query and prints how many nanoseconds it took, or reads
+// until it is told to end, if this process was started for that. Otherwise it
+// returns false.
 func RunChild() bool {
 	driver := os.Getenv(childDriver)
 	if driver == "" {
 		return false
+	}
+	if os.Getenv(childReads) != "" {
+		if err := readUntil(os.Getenv(childDSN), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return true
 	}
 	took, err := openAndSelect(driver, os.Getenv(childDSN))
 	if err != nil {

@@ -29,6 +29,10 @@ func memoryCases() []Case {
 			Name: "garbage collector: bytes to scan with L1 full", Against: "the same with L1 empty", Unit: Ratio,
 			Limit: bound(1.5), Aim: bound(1.1), Measure: collection,
 		},
+		{
+			Name: "garbage collector: pause with L1 full", Against: "the same with L1 empty", Unit: Ratio,
+			Limit: bound(1.5), Aim: bound(1.1), Measure: pauses,
+		},
 	}
 }
 
@@ -122,6 +126,62 @@ func collection(ctx context.Context, env *Env) (Outcome, error) {
 	o.Note = fmt.Sprintf("%.1f MiB to scan after storing %d entries, %.1f MiB before",
 		after/(1<<20), db.handle.Stats().L1.Sets, before/(1<<20))
 	return o, nil
+}
+
+// pauses compares how long a collection stops the program. Each round has a cache
+// of its own, first with one entry and then with more than it can keep.
+func pauses(ctx context.Context, env *Env) (Outcome, error) {
+	rounds, n := 5, 300_000
+	if env.Short {
+		rounds, n = 3, 100_000
+	}
+	var ratios []float64
+	var empty, full time.Duration
+	for range rounds {
+		err := func() error {
+			db, err := overFloor(64 << 20)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			if err := queryNew(ctx, db.DB)(1); err != nil {
+				return err
+			}
+			time.Sleep(100 * time.Millisecond)
+			empty = medianPause()
+			if err := queryNew(ctx, db.DB)(n); err != nil {
+				return err
+			}
+			full = medianPause()
+			if sets := db.handle.Stats().L1.Sets; sets < uint64(n)*9/10 {
+				return fmt.Errorf("only %d of %d entries were stored", sets, n)
+			}
+			ratios = append(ratios, float64(full)/float64(empty))
+			return nil
+		}()
+		if err != nil {
+			return Outcome{}, err
+		}
+	}
+	o := outcomeOf(ratios)
+	o.Subject.Time, o.Reference.Time = full, empty
+	o.Note = fmt.Sprintf("medians of %d collections, after storing %d entries", collections, n)
+	return o, nil
+}
+
+const collections = 100
+
+// medianPause is how long a collection stops the program, of many.
+func medianPause() time.Duration {
+	runtime.GC()
+	times := make([]float64, collections)
+	var m runtime.MemStats
+	for i := range times {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		times[i] = float64(m.PauseNs[(m.NumGC+255)%256])
+	}
+	return time.Duration(duel.Median(times))
 }
 
 // scannable is how many bytes a collection has to look through for pointers.
