@@ -35,16 +35,17 @@ func originArgs(c driver.Conn, stmt driver.Stmt, args []driver.NamedValue) ([]dr
 		if checker != nil {
 			err = checker.CheckNamedValue(&nv)
 		}
-		if err == driver.ErrSkip {
+		// database/sql compares these by identity, and so wraps of them are errors.
+		if err == driver.ErrSkip { //nolint:errorlint // as above
 			err = columnConvert(stmt, want, &nv)
 		}
-		if err == driver.ErrSkip {
+		if err == driver.ErrSkip { //nolint:errorlint // as above
 			nv.Value, err = driver.DefaultParameterConverter.ConvertValue(nv.Value)
 		}
 		switch err {
 		case nil:
 			out = append(out, nv)
-		case driver.ErrRemoveArgument:
+		case driver.ErrRemoveArgument: //nolint:errorlint // as above
 		default:
 			return nil, &argumentError{fmt.Errorf("sql: converting argument %s type: %w", argumentName(&nv), err)}
 		}

@@ -46,6 +46,19 @@ const (
 	FailWrites OnRedisDown = "fail-writes"
 )
 
+// WrittenOften says what becomes of a statement whose answers are seldom asked for
+// again before a write makes them bad. With Redis, such an answer costs more than it
+// gives.
+type WrittenOften string
+
+const (
+	// PassWrittenOften sends such a statement past the cache for half a second, and up
+	// to four when that repeats, with ReasonChurn, and then tries it again. What is still good in L1 is used.
+	PassWrittenOften WrittenOften = "pass"
+	// CacheWrittenOften caches it all the same.
+	CacheWrittenOften WrittenOften = "cache"
+)
+
 // ErrRedisDown is returned for a write that FailWrites refused.
 var ErrRedisDown = errors.New("mlcache: the write was refused, because Redis cannot be told of it (mlcache_on_redis_down=fail-writes)")
 
@@ -99,6 +112,33 @@ type Config struct {
 	// SkipTables lists tables whose answers are never cached.
 	SkipTables []string
 
+	// Rules say how answers are cached, table by table. Handle.SetRules replaces them
+	// at run time.
+	Rules []Rule
+	// RulesFile is a file of rules, as ParseRules reads them, which come after those of
+	// Rules. It is looked at every two seconds; a state of it that cannot be read changes
+	// nothing and is logged. It must be there and in order when the Connector is made.
+	RulesFile string
+
+	// WrittenOften says what becomes of statements whose tables are written so often that
+	// their answers are seldom used again: see WrittenOften. Defaults to PassWrittenOften.
+	WrittenOften WrittenOften
+
+	// WarmKeys is how many of the answers that are asked for most are remembered in Redis,
+	// by hashes that show nothing, for Warmup.LastRun. Defaults to 0: none are counted.
+	WarmKeys int
+
+	// EntryKeys encrypt the answers in Redis with AES-256-GCM: 32 bytes each. The first
+	// seals, and opens like the others, which are previous ones; so a key is changed by
+	// adding the new one behind the old in all processes, then putting it first, then
+	// leaving out the old one when its answers have ended (L2TTL). An answer that no key opens, or that was
+	// changed, forged or moved, is a miss. Answers in memory are not encrypted. Nil
+	// means that nothing is. All processes of a namespace need the same keys to share answers.
+	EntryKeys [][]byte
+	// EntryKeyFile is a file with these keys, as ParseEntryKeys reads it, in place of
+	// EntryKeys. It is read when the Connector is made.
+	EntryKeyFile string
+
 	// StaticSessions says that the origin given to NewConnector has no hook that
 	// makes sessions differ: all start with the same user, role and settings, and
 	// none of these changes when a connection is reused. Defaults to false; it
@@ -120,6 +160,7 @@ const (
 	defaultMaxRows      = 10000
 	defaultMaxBytes     = 1 << 20
 
+	maxWarmKeys     = 100_000
 	minMaxStaleness = 10 * time.Millisecond
 )
 
@@ -134,6 +175,7 @@ func (c *Config) withDefaults() *Config {
 	setDefault(&d.Mode, ModeAuto)
 	setDefault(&d.Consistency, Bounded)
 	setDefault(&d.OnRedisDown, LateInvalidation)
+	setDefault(&d.WrittenOften, PassWrittenOften)
 	setDefault(&d.MaxStaleness, defaultMaxStaleness)
 	setDefault(&d.L1Size, defaultL1Size)
 	setDefault(&d.L1TTL, defaultL1TTL)
@@ -171,13 +213,18 @@ func (c *Config) validate() error {
 	default:
 		return badValue("mlcache_on_redis_down", string(c.OnRedisDown), "want late-invalidation or fail-writes")
 	}
+	switch c.WrittenOften {
+	case PassWrittenOften, CacheWrittenOften:
+	default:
+		return badValue("mlcache_written_often", string(c.WrittenOften), "want pass or cache")
+	}
 	switch c.RedisMode {
 	case redisSingle, redisCluster, redisSentinel:
 	default:
 		return badValue("mlcache_redis_mode", c.RedisMode, "want single, cluster or sentinel")
 	}
 	if c.Redis != "" {
-		client, err := newRedisClient(c)
+		client, _, err := newRedisClient(c)
 		if err != nil {
 			return err
 		}
@@ -201,6 +248,12 @@ func (c *Config) validate() error {
 	}
 	if c.L1TTL > c.L2TTL {
 		return badValue("mlcache_l1_ttl", c.L1TTL.String(), "L1 must not outlive L2, whose mlcache_l2_ttl is "+c.L2TTL.String())
+	}
+	if c.WarmKeys < 0 || c.WarmKeys > maxWarmKeys {
+		return badValue("mlcache_warm_keys", fmt.Sprint(c.WarmKeys), fmt.Sprintf("want 0 to %d", maxWarmKeys))
+	}
+	if err := checkRules(c.Rules); err != nil {
+		return err
 	}
 	if c.MaxRows < 0 {
 		return badValue("mlcache_max_rows", fmt.Sprint(c.MaxRows), "want a positive number")

@@ -4,14 +4,13 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/mlcache/mlcache/cache"
-	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -31,8 +30,13 @@ type conn struct {
 	// It is passed on when the origin is used next, so that a hit needs none.
 	resetDue bool
 
-	// stmts counts the statements that are prepared on origin.
-	stmts int
+	// origins counts the origin connections that this one has had. A statement that
+	// was prepared on an earlier one is prepared again.
+	origins int
+
+	// touched: a statement may have changed the session since it was opened. pooled:
+	// its statements are run by sessions that others use in between (PgBouncer).
+	touched, pooled bool
 
 	// session is nil while its state is not known.
 	session *session
@@ -41,7 +45,11 @@ type conn struct {
 	names *session
 	// custom are the values of settings that policies asked for, read since
 	// session is known. The server does not list custom settings by itself.
-	custom  map[string]string
+	custom map[string]string
+	// changed: the session may have changed before anything was known of it, that
+	// is while schema is nil.
+	changed bool
+	ahead   string       // the query of this connection that was answered before the schema was known
 	schema  *schemaState // what session and plans were made with
 	plans   map[string]*plan
 	planned int // bytes of text in plans
@@ -49,7 +57,20 @@ type conn struct {
 	cutShort error // see wasCutShort
 
 	tx  txState
-	raw *invalidation.Fence // while the pgx connection is in the user's hands
+	raw *hubFence // while the pgx connection is in the user's hands
+	// lent: it has been in the user's hands, who may have registered types on it.
+	lent   bool
+	closed bool
+
+	lookup lookup // of the query that is being answered
+	front  front
+	hits   hitCounts
+	by     answeredBy // who answered the last query
+
+	reports uint // of hits, as hitCounts makes them
+	// rows are used for one result after the other; rowsTaken, while one is open.
+	rows      wireRows
+	rowsTaken bool
 
 	keyBuf   []byte
 	stampBuf []uint64
@@ -84,6 +105,7 @@ func (c *conn) open(ctx context.Context) error {
 			return err
 		}
 		c.origin = origin
+		c.origins++
 		c.pgx = pgxConn(origin)
 		c.resetDue = false
 		c.opened()
@@ -110,12 +132,10 @@ func (c *conn) open(ctx context.Context) error {
 // here it is with a caller already, who may hold it as a sql.Conn and so get no
 // second one from a retry.
 func (c *conn) reopen(ctx context.Context) error {
-	if c.stmts > 0 {
-		return driver.ErrBadConn // they would be lost
-	}
 	c.origin.Close() // it is bad, and so may be its error
 	c.origin, c.pgx = nil, nil
-	c.tx = txState{}
+	c.origins++
+	c.tx, c.changed = txState{}, false
 	if c.schema != nil {
 		c.setSession(c.schema.base)
 	}
@@ -166,9 +186,24 @@ func (c *conn) readBack(ctx context.Context) error {
 	if !c.hasCatalog() {
 		return errUnknownSession
 	}
+	if c.pooled && c.touched {
+		return errUnknownSession
+	}
 	s, err := readSession(ctx, newQuerier(c.origin), c.schema.system, c.engine.sessionSalt(c.origin))
 	if err != nil {
 		return err
+	}
+	if c.pgx != nil && s.pid != strconv.FormatUint(uint64(c.pgx.PgConn().PID()), 10) {
+		// A pooler is in between, and the next statement may be run by another
+		// session than has just answered. As long as this connection has changed
+		// nothing, all of them are taken to be as every fresh one.
+		c.pooled = true
+		if c.touched {
+			return errUnknownSession
+		}
+		if s.id != c.schema.base.id {
+			s.bypass = ReasonUnknownSession
+		}
 	}
 	c.setSession(s)
 	return nil
@@ -191,7 +226,12 @@ func (c *conn) Conn() *pgx.Conn {
 
 // Close closes the origin connection, if there is one.
 func (c *conn) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
 	c.takeBack()
+	defer c.connector.disconnected()
 	if c.origin == nil {
 		return nil
 	}
@@ -250,8 +290,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
-	c.stmts++
-	return &stmt{conn: c, origin: origin, query: query}, nil
+	return &stmt{conn: c, origin: origin, preparedOn: c.origins, query: query}, nil
 }
 
 // QueryContext answers from the cache where it can.
@@ -266,15 +305,20 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	p := c.plan(ctx, query)
+	query, args, known, err := c.rewrite(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	p := c.planRewritten(ctx, query, known)
 	if err := c.wasCutShort(); err != nil {
 		return nil, err
 	}
-	var res driver.Result
-	err := c.change(ctx, p, func() (err error) {
-		res, err = originExec(ctx, c.origin, query, args)
-		return err
-	})
+	change, err := c.beforeChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	res, err := originExec(ctx, c.origin, query, args)
+	change.done(err)
 	return res, err
 }
 
@@ -286,6 +330,13 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 
 // planFor is plan for a query whose caller names tables (WithTables).
 func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan {
+	if c.engine.versions.Paused() {
+		// The schema may have changed meanwhile, and with it what the statement
+		// reads and writes.
+		asking, cancel := forCache(ctx)
+		_ = c.engine.versions.Ensure(asking, nil)
+		cancel()
+	}
 	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
 		if st == nil && !c.needsCatalog(query) {
 			return blindPlan(query, ReasonNoCatalog)
@@ -306,7 +357,9 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 	}
 	text := query
 	if len(tables) > 0 {
-		text += "\x00" + strings.Join(tables, "\x00") // no statement has a NUL
+		text = vouchedText(query, tables)
+	} else if query != "" && query[0] == vouchedMark {
+		return c.engine.newPlan(query, nil, c.schema, c.names)
 	}
 	if p := c.plans[text]; p != nil {
 		return p
@@ -318,6 +371,19 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, tables, c.schema, c.names) })
 	c.keepPlan(text, p)
 	return p
+}
+
+// vouchedMark begins the texts under which plans are kept whose caller names tables.
+// PostgreSQL takes no text with a NUL, so no plan is kept under one that a user
+// wrote.
+const vouchedMark = 0
+
+func vouchedText(query string, tables []string) string {
+	text := cache.AppendString([]byte{vouchedMark}, query)
+	for _, t := range tables {
+		text = cache.AppendString(text, t)
+	}
+	return string(text)
 }
 
 // needsCatalog is false for statements whose plan is the same whatever the schema:
@@ -367,11 +433,17 @@ func (c *conn) forgetPlans() {
 // renew takes over the newest state of the schema. It returns false if there is
 // none now.
 func (c *conn) renew(ctx context.Context) bool {
-	st := c.engine.schema.get(ctx)
+	waiting, cancel := forCache(ctx)
+	st := c.engine.schema.get(waiting)
+	cancel()
 	if st == nil || st == c.schema {
 		return st != nil
 	}
 	first := c.schema == nil
+	if first && c.ahead != "" {
+		c.changed = c.changed || c.engine.newPlan(c.ahead, nil, st, st.base).touchesSession
+		c.ahead = ""
+	}
 	c.schema = st
 	c.forgetPlans()
 	switch {
@@ -381,11 +453,11 @@ func (c *conn) renew(ctx context.Context) bool {
 		c.setSession(nil)
 	case c.origin == nil || st.snapshot == nil && first:
 		c.setSession(st.base)
-	case first:
+	case first && !c.changed:
 		c.setSession(st.base)
 		c.opened()
 	default:
-		// How names resolve may have changed with the schema.
+		// How names resolve may have changed, with the schema or before it was known.
 		c.setSession(nil)
 	}
 	return true

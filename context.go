@@ -12,6 +12,8 @@ type options struct {
 	refresh bool
 	ttl     time.Duration
 	tables  []string
+	late    lateness
+	renewal *renewal // the query renews an answer in the background
 }
 
 type optionsKey struct{}
@@ -52,7 +54,50 @@ func WithTTL(ctx context.Context, d time.Duration) context.Context {
 // tables too, besides those that mlcache finds. It vouches for functions,
 // operators and casts that mlcache cannot see into: a query that is refused only
 // because of one is cached, until one of the tables is written. A table is written
-// as in SQL; a view stands for the tables behind it. No name means nothing.
+// as in SQL; a view stands for the tables behind it. No name means nothing, and a
+// statement that may write is never cached.
 func WithTables(ctx context.Context, names ...string) context.Context {
 	return withOptions(ctx, func(o *options) { o.tables = slices.Concat(o.tables, names) })
+}
+
+// WithStale lets queries under the context be answered by what is in this
+// process's memory and no longer within its bound, for at most d beyond it, while the
+// database is asked for a new answer in the background (stale-while-revalidate).
+// Nobody waits for that; one query at a time is made for all who ask the same.
+//
+// What it relaxes is what is promised about the writes of other processes: a read
+// then misses nothing that was written mlcache_max_staleness and d before it began.
+// An entry may live for d longer than its TTL. This process's own writes are seen at once as ever, and so is what
+// Handle.Invalidate of this process names. Under mlcache_consistency=strict it has no effect, nor has it where the database
+// cannot be asked in the same session's name in the background (a session that has settings of its
+// own, a connector with hooks, an argument that its owner could change meanwhile).
+//
+// Zero or less means not at all, also where a rule or a hint says otherwise.
+func WithStale(ctx context.Context, d time.Duration) context.Context {
+	return withOptions(ctx, func(o *options) { o.late.stale = orNone(d) })
+}
+
+// WithStaleIfError lets queries under the context be answered by what is in this process's
+// memory and no longer within its bound, for at most d beyond it, when the
+// database cannot be reached (stale-if-error). An error by which the database answers is passed on. What
+// it relaxes, and what zero means, is as for WithStale.
+func WithStaleIfError(ctx context.Context, d time.Duration) context.Context {
+	return withOptions(ctx, func(o *options) { o.late.onError = orNone(d) })
+}
+
+// WithEarlyRefresh has answers renewed in the background that are asked for in the last d of their
+// life in both levels, so that what is asked for all the time is never waited for. One
+// process at a time asks the database, by a lease in Redis. It relaxes nothing. It has no effect where WithStale has
+// none for want of a session, and under mlcache_consistency=strict. Zero or less means not at all, also where a rule or a
+// hint says otherwise.
+func WithEarlyRefresh(ctx context.Context, d time.Duration) context.Context {
+	return withOptions(ctx, func(o *options) { o.late.early = orNone(d) })
+}
+
+// orNone tells zero from what is not said.
+func orNone(d time.Duration) time.Duration {
+	if d <= 0 {
+		return -1
+	}
+	return d
 }

@@ -48,8 +48,9 @@ const (
 // cell that is not NULL. The common types are read here; everything else, and
 // every length or range that is not the common one, is left to pgx's type map.
 //
-// A string or []byte result points into src, which must not change afterwards.
-func decodeCell(typeMap func() *pgtype.Map, oid uint32, format int16, src []byte) (driver.Value, error) {
+// A string or []byte result points into src, which must not change afterwards. The
+// memory of the others is from b.
+func decodeCell(typeMap func() *pgtype.Map, b *boxes, oid uint32, format int16, src []byte) (driver.Value, error) {
 	if format != pgx.BinaryFormatCode {
 		switch oid {
 		case pgtype.BoolOID, pgtype.ByteaOID, pgtype.CIDOID, pgtype.DateOID, pgtype.Float4OID, pgtype.Float8OID,
@@ -58,21 +59,21 @@ func decodeCell(typeMap func() *pgtype.Map, oid uint32, format int16, src []byte
 		case pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
 			return src, nil
 		default:
-			return aliasString(src), nil
+			return b.string(aliasString(src)), nil
 		}
 	}
 	switch oid {
 	case pgtype.Int4OID:
 		if len(src) == 4 {
-			return int64(int32(binary.BigEndian.Uint32(src))), nil
+			return b.int64(int64(int32(binary.BigEndian.Uint32(src)))), nil
 		}
 	case pgtype.Int8OID:
 		if len(src) == 8 {
-			return int64(binary.BigEndian.Uint64(src)), nil
+			return b.int64(int64(binary.BigEndian.Uint64(src))), nil
 		}
 	case pgtype.Int2OID:
 		if len(src) == 2 {
-			return int64(int16(binary.BigEndian.Uint16(src))), nil
+			return b.int64(int64(int16(binary.BigEndian.Uint16(src)))), nil
 		}
 	case pgtype.BoolOID:
 		if len(src) == 1 {
@@ -80,22 +81,22 @@ func decodeCell(typeMap func() *pgtype.Map, oid uint32, format int16, src []byte
 		}
 	case pgtype.Float8OID:
 		if len(src) == 8 {
-			return math.Float64frombits(binary.BigEndian.Uint64(src)), nil
+			return b.float64(math.Float64frombits(binary.BigEndian.Uint64(src))), nil
 		}
 	case pgtype.Float4OID:
 		if len(src) == 4 {
-			return float64(math.Float32frombits(binary.BigEndian.Uint32(src))), nil
+			return b.float64(float64(math.Float32frombits(binary.BigEndian.Uint32(src)))), nil
 		}
 	case pgtype.ByteaOID:
 		return src, nil
 	case pgtype.OIDOID, pgtype.XIDOID, pgtype.CIDOID:
 		if len(src) == 4 {
-			return int64(binary.BigEndian.Uint32(src)), nil
+			return b.int64(int64(binary.BigEndian.Uint32(src))), nil
 		}
 	case pgtype.DateOID:
 		if len(src) == 4 {
 			if days := int32(binary.BigEndian.Uint32(src)); days > minFastDays && days < maxFastDays {
-				return time.Unix(postgresEpoch+int64(days)*86400, 0).UTC(), nil
+				return b.time(time.Unix(postgresEpoch+int64(days)*86400, 0).UTC()), nil
 			}
 		}
 	case pgtype.TimestampOID, pgtype.TimestamptzOID:
@@ -105,7 +106,7 @@ func decodeCell(typeMap func() *pgtype.Map, oid uint32, format int16, src []byte
 				if oid == pgtype.TimestampOID {
 					t = t.UTC()
 				}
-				return t, nil
+				return b.time(t), nil
 			}
 		}
 	}

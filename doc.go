@@ -48,8 +48,15 @@
 //	mlcache_max_bytes      1MiB       larger results stream through
 //	mlcache_tables         ""         cache only these tables
 //	mlcache_skip_tables    ""         never cache these
+//	mlcache_rules          ""         rules by table: orders:ttl=5s;audit_log:off, see [ParseRules]
+//	mlcache_rules_file     ""         a file of rules, which is watched
+//	mlcache_written_often  pass       or cache: also what is seldom used again before a write
+//	mlcache_warm_keys      0          so many of the most asked answers are remembered for a warm start
+//	mlcache_key_file       ""         a file of keys that encrypt the answers in Redis, see [ParseEntryKeys]
 //
 // One query can say otherwise by its context ([WithBypass], [WithRefresh],
-// [WithTTL]) or by a comment before or after it: /* mlcache: off */,
-// /* mlcache: on, ttl=30s */.
+// [WithTTL], [WithStale], [WithStaleIfError], [WithEarlyRefresh]) or by a comment
+// before or after it: /* mlcache: off */, /* mlcache: on, ttl=30s */,
+// /* mlcache: swr=2s, sie=1m, early=10s */. Rules say the same for tables:
+// [Rule], [Handle.SetRules]. [Handle.Warm] fills the cache before it is asked.
 package mlcache

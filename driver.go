@@ -36,7 +36,9 @@ func (d *Driver) Open(dsn string) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Connect(context.Background())
+	conn, err := c.Connect(context.Background())
+	// The cache ends with its only connection.
+	return conn, errors.Join(err, c.(*Connector).Close())
 }
 
 // OpenConnector reads the DSN. It reports what is wrong with an mlcache_ key, or

@@ -29,6 +29,11 @@ var dsnKeys = map[string]func(c *Config, value string) error{
 	"mlcache_max_bytes":     setMaxBytes,
 	"mlcache_tables":        func(c *Config, v string) error { c.Tables = splitList(v); return nil },
 	"mlcache_skip_tables":   func(c *Config, v string) error { c.SkipTables = splitList(v); return nil },
+	"mlcache_written_often": func(c *Config, v string) error { c.WrittenOften = WrittenOften(v); return nil },
+	"mlcache_warm_keys":     setWarmKeys,
+	"mlcache_key_file":      func(c *Config, v string) error { c.EntryKeyFile = v; return nil },
+	"mlcache_rules":         setRules,
+	"mlcache_rules_file":    func(c *Config, v string) error { c.RulesFile = v; return nil },
 }
 
 // ParseConfig splits a DSN, in URL or keyword/value form, into what mlcache
@@ -198,6 +203,22 @@ func setL1Size(c *Config, value string) error {
 		n = -1
 	}
 	c.L1Size = n
+	return nil
+}
+
+func setRules(c *Config, value string) (err error) {
+	if c.Rules, err = ParseRules(value); err != nil {
+		return badValue("mlcache_rules", value, err.Error())
+	}
+	return nil
+}
+
+func setWarmKeys(c *Config, value string) error {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return badValue("mlcache_warm_keys", value, "want a number")
+	}
+	c.WarmKeys = n
 	return nil
 }
 

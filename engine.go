@@ -6,12 +6,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/catalog"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -20,15 +22,31 @@ import (
 type engine struct {
 	cfg    *Config
 	origin driver.Connector
+	roles  catalog.Roles // whose changes show in the schema's fingerprint
 
-	versions *invalidation.Versions
+	hub      *hub
+	versions *invalidation.Versions // the hub's
 	l1       *cache.Memory
 	l2       *cache.Redis
 	fills    *filler
 	flights  *cache.Flights
 	schema   schemaLoader
+	ahead    atomic.Bool // a query was answered before the schema was known, or tried to be
 	plans    *planCache
 	stats    stats
+	started  time.Time
+	rules    *ruleBook
+	renewer  renewer
+	heat     *heat // nil: not counted
+
+	warmUntil atomic.Int64 // until when keepWarm's entries may be there, in Unix nanoseconds
+
+	latency    latencies
+	statements statements
+	lost       lostHits
+	history    history
+
+	refreshed atomic.Uint64 // queries under WithRefresh
 
 	// privateSession stands for sessions whose state the origin cannot tell. It
 	// is random: their answers are shared with no other process.
@@ -42,30 +60,46 @@ type engine struct {
 	release    func() error // gives back the shared versions
 }
 
-func newEngine(origin driver.Connector, cfg *Config) (*engine, error) {
+func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules *ruleBook) (*engine, error) {
 	e := &engine{
 		cfg:     cfg,
 		origin:  origin,
+		roles:   roles,
 		flights: cache.NewFlights(),
 		plans:   newPlanCache(),
+		rules:   rules,
+		started: time.Now(),
 	}
 	e.background, e.stop = context.WithCancel(context.Background())
 	e.schema.engine = e
 	e.privateSession = &session{}
 	rand.Read(e.privateSession.id[:])
 
+	sealer, err := cfg.sealer()
+	if err != nil {
+		e.stop()
+		return nil, err
+	}
 	hub, err := acquireHub(cfg)
 	if err != nil {
 		e.stop()
 		return nil, err
 	}
-	e.versions, e.release = hub.versions, hub.release
+	e.hub, e.versions, e.release = hub.hub, hub.versions, hub.release
+	e.schema.cell = hub.versions.Cell(scopeSchema)
 	e.l1 = cache.NewMemory(cfg.L1Size)
 	if hub.client != nil {
-		e.l2 = cache.NewRedis(hub.client, cfg.Namespace)
+		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
 		e.fills = newFiller(e)
+		if cfg.WarmKeys > 0 && e.l1 != nil {
+			e.heat = newHeat(e)
+			e.tasks.Go(e.heat.run)
+		}
 	}
 	hub.onSchemaChange(e.schema.drop)
+	if cfg.RulesFile != "" {
+		e.tasks.Go(func() { e.watchRules(cfg.RulesFile) })
+	}
 	return e, nil
 }
 
@@ -73,6 +107,7 @@ func (e *engine) close() {
 	e.closeOnce.Do(func() {
 		e.stop()
 		e.tasks.Wait()
+		e.renewer.close()
 		if e.fills != nil {
 			e.fills.close()
 		}
@@ -139,7 +174,6 @@ type filler struct {
 	engine *engine
 	queue  chan fill
 	done   chan struct{}
-	stop   sync.Once
 }
 
 type fill struct {

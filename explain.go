@@ -26,6 +26,8 @@ type Explanation struct {
 	Reason Reason `json:"reason"`
 	// Detail names what led to Reason: a function, a relation, a keyword.
 	Detail string `json:"detail,omitempty"`
+	// Advice says in one line what would make it cacheable; it is empty if it is.
+	Advice string `json:"advice,omitempty"`
 	// Via says for a table that does not stand in the text how it was found:
 	// "public.orders" -> "view public.open_orders".
 	Via map[string]string `json:"via,omitempty"`
@@ -35,7 +37,7 @@ type Explanation struct {
 // it reads and writes and how they were found, and whether its answer may be kept
 // or why not. The statement is not run. The only error is the context's.
 func (h *Handle) Explain(ctx context.Context, sql string) (Explanation, error) {
-	e := h.engine
+	e := h.connector.current()
 	st := e.schema.get(ctx)
 	if err := ctx.Err(); err != nil {
 		return Explanation{}, err
@@ -46,14 +48,19 @@ func (h *Handle) Explain(ctx context.Context, sql string) (Explanation, error) {
 		if st == nil && x.Cacheable {
 			x.Cacheable, x.Reason = false, ReasonNoCatalog
 		}
-		return x, nil
+		return x.advised(), nil
 	}
 	closure := st.snapshot.ResolveText(sql, info, st.base.catalogSession())
 	x := explain(info, closure)
-	if p := e.newPlan(sql, nil, st, st.base); x.Cacheable && p.reason != "" {
+	p := e.newPlan(sql, nil, st, st.base)
+	switch {
+	case !x.Cacheable:
+	case p.reason != "":
 		x.Cacheable, x.Reason = false, p.reason
+	case e.steering(p).off:
+		x.Cacheable, x.Reason = false, ReasonRule
 	}
-	return x, nil
+	return x.advised(), nil
 }
 
 // ExplainText is Explain by the text alone, without a database: names stay as
@@ -70,6 +77,13 @@ func ExplainText(sql string) Explanation {
 		Detail:    info.Detail,
 	}
 	x.Cacheable = x.Reason == "" && info.Kind == sqlinfo.Read
+	return x.advised()
+}
+
+func (x Explanation) advised() Explanation {
+	if !x.Cacheable {
+		x.Advice = ReasonAdvice(x.Reason)
+	}
 	return x
 }
 

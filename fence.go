@@ -9,11 +9,12 @@ import (
 )
 
 // fence surrounds a change: from before it can become visible until it is done,
-// nobody answers from the cache what it may concern. A nil fence surrounds
+// nobody answers from the cache what it may concern. The zero fence surrounds
 // nothing.
 type fence struct {
 	conn *conn
-	f    *invalidation.Fence
+	f    *hubFence
+	told bool // Redis, of the fence
 }
 
 // fence puts up a fence around what p changes and what the transaction that is
@@ -21,16 +22,21 @@ type fence struct {
 //
 // The error is ErrRedisDown, if Redis cannot be told and the configuration wants
 // the write to be refused then; nothing is fenced in that case.
-func (c *conn) fence(ctx context.Context, p *plan) (*fence, error) {
+func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
-	n := len(c.tx.pending)
+	n, assumes := len(c.tx.pending), c.tx.assumes
 	if p != nil {
+		if n == 0 {
+			assumes = p.assumes()
+		} else if len(p.writes) > 0 && assumes != p.assumes() {
+			all = true
+		}
 		all, ddl = all || p.writesAll, ddl || p.ddl
 		n += len(p.writes)
 		all = all || commitsPrepared(p.info)
 	}
 	if !all && n == 0 {
-		return nil, nil
+		return fence{}, nil
 	}
 	scopes := make([]string, 0, n+2)
 	for s := range c.tx.pending {
@@ -48,20 +54,40 @@ func (c *conn) fence(ctx context.Context, p *plan) (*fence, error) {
 		scopes = append(scopes, scopeSchema)
 	}
 	failWrites := c.engine.cfg.OnRedisDown == FailWrites
-	asking, cancel := forRedis(ctx)
+	asking, cancel := forCache(ctx)
 	defer cancel()
-	f, err := c.engine.versions.Fence(asking, scopes, invalidation.FenceOptions{
-		All:  all,
-		Wait: failWrites || c.engine.cfg.Consistency == Strict,
+	f, err := c.engine.hub.fence(asking, scopes, invalidation.FenceOptions{
+		All:     all,
+		Wait:    failWrites || c.engine.cfg.Consistency == Strict,
+		Assumes: assumes,
 	})
 	if err != nil {
 		c.engine.stats.fenceErrors.Add(1)
 		if failWrites {
-			f.Release(ctx, invalidation.RolledBack)
-			return nil, ErrRedisDown
+			_ = f.Release(ctx, invalidation.RolledBack) // Redis is away: it is queued
+			return fence{}, ErrRedisDown
 		}
 	}
-	return &fence{conn: c, f: f}, nil
+	return fence{conn: c, f: f, told: err == nil}, nil
+}
+
+// ensure is called right before the change can become visible. Its error is
+// ErrRedisDown, as that of fence; the fence is released then.
+func (f fence) ensure(ctx context.Context) error {
+	if f.f == nil || !f.told {
+		return nil
+	}
+	c := f.conn
+	asking, cancel := forCache(ctx)
+	defer cancel()
+	if err := f.f.Ensure(asking); err != nil {
+		c.engine.stats.fenceErrors.Add(1)
+		if c.engine.cfg.OnRedisDown == FailWrites {
+			_ = f.f.Release(ctx, invalidation.RolledBack) // Redis is away: it is queued
+			return ErrRedisDown
+		}
+	}
+	return nil
 }
 
 // commitsPrepared: COMMIT PREPARED makes changes visible that another session
@@ -72,8 +98,8 @@ func commitsPrepared(info *sqlinfo.Info) bool {
 
 // release ends the fence. In both modes it returns when Redis knows, or when
 // Redis is away and the news is queued: a cache error is no query's error.
-func (f *fence) release(outcome invalidation.Outcome) {
-	if f == nil {
+func (f fence) release(outcome invalidation.Outcome) {
+	if f.f == nil {
 		return
 	}
 	if err := f.f.Release(context.Background(), outcome); err != nil {
@@ -85,9 +111,10 @@ func (f *fence) release(outcome invalidation.Outcome) {
 // anything with it.
 func (c *conn) handOut() {
 	if c.raw == nil {
-		c.raw, _ = c.engine.versions.Fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
+		c.raw, _ = c.engine.hub.fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
 	}
-	c.setSession(nil)
+	c.lent = true
+	c.touch(true, true)
 }
 
 // takeBack ends what handOut began: the connection is in database/sql's hands
@@ -101,5 +128,5 @@ func (c *conn) takeBack() {
 	if c.inTx() {
 		c.tx.pendingAll, c.tx.pendingDDL, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
 	}
-	raw.Release(context.Background(), invalidation.Unknown)
+	_ = raw.Release(context.Background(), invalidation.Unknown) // what could not be told is queued
 }

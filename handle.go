@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mlcache/mlcache/catalog"
 	"github.com/mlcache/mlcache/sqlinfo"
@@ -12,7 +14,7 @@ import (
 
 // Handle is the way from a *sql.DB to the cache behind it. It is safe for
 // concurrent use, and good until the DB is closed.
-type Handle struct{ engine *engine }
+type Handle struct{ connector *Connector }
 
 // ErrNotMlcache is returned by From when the DB does not run on mlcache.
 var ErrNotMlcache = errors.New("mlcache: this *sql.DB does not run on the mlcache driver")
@@ -24,11 +26,38 @@ func From(db *sql.DB) (*Handle, error) {
 	if !ok || d.connector == nil {
 		return nil, ErrNotMlcache
 	}
-	return &Handle{engine: d.connector.engine}, nil
+	return &Handle{connector: d.connector}, nil
 }
 
-// Stats returns the counts so far.
-func (h *Handle) Stats() Stats { return h.engine.stats.snapshot() }
+// Ready waits until the cache can serve: the database's catalog has been read, and
+// Redis, if there is one, has been asked what has changed. No program needs to
+// call it: until then the first query goes to the database, and the others wait for
+// the catalog. But it takes the waiting out of the first requests, and tells a
+// deployment that the cache works. The error is that of the context, which says how
+// long to wait, with what is missing.
+func (h *Handle) Ready(ctx context.Context) error {
+	e := h.connector.current()
+	for {
+		what := "the database's catalog"
+		if e.schema.get(ctx) != nil {
+			if what = "Redis"; e.versions.Ensure(ctx, nil) == nil && e.versions.Live(e.cfg.MaxStaleness) {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(readyPause):
+		case <-ctx.Done():
+			return fmt.Errorf("mlcache: not ready, %s cannot be read: %w", what, ctx.Err())
+		}
+	}
+}
+
+// readyPause is how long Ready waits before it looks again.
+const readyPause = 10 * time.Millisecond
+
+// Stats returns the counts so far. It takes some microseconds: it is for an
+// operator's questions, every second or so.
+func (h *Handle) Stats() Stats { return h.connector.current().snapshot() }
 
 // Invalidate drops every answer that depends on one of the tables, in all
 // processes; without a table, everything. It is for changes made past mlcache,
@@ -39,15 +68,16 @@ func (h *Handle) Stats() Stats { return h.engine.stats.snapshot() }
 // older answer, and none in another process after the bound. An error means that
 // Redis could not be told yet; it will be.
 func (h *Handle) Invalidate(ctx context.Context, tables ...string) error {
+	e := h.connector.current()
 	if len(tables) == 0 {
-		return h.engine.versions.Invalidate(ctx)
+		return e.hub.invalidate(ctx)
 	}
 	scopes := []string{scopeAnyWrite}
-	st := h.engine.schema.get(ctx)
+	st := e.schema.get(ctx)
 	for _, table := range tables {
-		scopes = append(scopes, h.engine.tableScopes(st, table)...)
+		scopes = append(scopes, e.tableScopes(st, table)...)
 	}
-	return h.engine.versions.Invalidate(ctx, scopes...)
+	return e.hub.invalidate(ctx, scopes...)
 }
 
 // tableScopes are the scopes that a table's name, as SQL writes it, stands for in

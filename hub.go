@@ -1,12 +1,14 @@
 package mlcache
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -19,8 +21,12 @@ import (
 type hub struct {
 	key      hubKey
 	client   redis.UniversalClient // nil without Redis
+	breaker  *breaker              // the client's
 	versions *invalidation.Versions
 	users    int
+	// siblings are the other hubs of the namespace: pools that share it in this
+	// process without sharing a Redis. Each must know of the others' writes.
+	siblings atomic.Pointer[[]*hub]
 
 	// schemaListeners are told when the schema changes. versions itself has one
 	// listener only, since it keeps those for as long as it lives.
@@ -79,17 +85,18 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 	if h == nil {
 		h = &hub{key: key, schemaListeners: make(map[*hubRef]func())}
 		if cfg.Redis != "" {
-			client, err := newRedisClient(cfg)
+			client, breaker, err := newRedisClient(cfg)
 			if err != nil {
 				return nil, err
 			}
-			h.client = client
+			h.client, h.breaker = client, breaker
 		}
 		v, err := invalidation.Open(invalidation.Config{
-			Client:       h.client,
-			Namespace:    cfg.Namespace,
-			MaxStaleness: cfg.MaxStaleness,
-			Logger:       cfg.Logger,
+			Client:         h.client,
+			OwnConnections: true,
+			Namespace:      cfg.Namespace,
+			MaxStaleness:   cfg.MaxStaleness,
+			Logger:         cfg.Logger,
 		})
 		if err != nil {
 			if h.client != nil {
@@ -100,10 +107,95 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 		h.versions = v
 		v.OnChange(scopeSchema, h.schemaChanged)
 		hubs.open[key] = h
+		introduce(cfg.Namespace)
 	}
 	h.users++
 	h.versions.Tighten(cfg.MaxStaleness)
 	return &hubRef{hub: h, versions: h.versions, client: h.client}, nil
+}
+
+// introduce tells the hubs of a namespace of each other. Called with hubs locked.
+func introduce(namespace string) {
+	var all []*hub
+	for key, h := range hubs.open {
+		if key.namespace == namespace {
+			all = append(all, h)
+		}
+	}
+	for _, h := range all {
+		others := slices.DeleteFunc(slices.Clone(all), func(other *hub) bool { return other == h })
+		h.siblings.Store(&others)
+	}
+}
+
+// others returns the siblings of now.
+func (h *hub) others() []*hub {
+	if s := h.siblings.Load(); s != nil {
+		return *s
+	}
+	return nil
+}
+
+// hubFence is a fence in a hub and in its siblings.
+type hubFence struct {
+	hub     *hub
+	scopes  []string
+	all     bool
+	assumes invalidation.Assumption
+	own     *invalidation.Fence
+	fenced  []*hub
+	further []*invalidation.Fence
+}
+
+// fence is Versions.Fence, in the siblings too. The error is that of the hub
+// itself: what another pool's Redis misses now it is told later.
+func (h *hub) fence(ctx context.Context, scopes []string, o invalidation.FenceOptions) (*hubFence, error) {
+	f := &hubFence{hub: h, scopes: scopes, all: o.All, assumes: o.Assumes}
+	var err error
+	f.own, err = h.versions.Fence(ctx, scopes, o)
+	f.alsoIn(ctx, h.others())
+	return f, err
+}
+
+func (f *hubFence) alsoIn(ctx context.Context, hubs []*hub) {
+	for _, h := range hubs {
+		if !slices.Contains(f.fenced, h) {
+			also, _ := h.versions.Fence(ctx, f.scopes, invalidation.FenceOptions{All: f.all})
+			f.fenced, f.further = append(f.fenced, h), append(f.further, also)
+		}
+	}
+}
+
+// Ensure is Fence.Ensure, in the siblings too.
+func (f *hubFence) Ensure(ctx context.Context) error {
+	for _, also := range f.further {
+		_ = also.Ensure(ctx)
+	}
+	return f.own.Ensure(ctx)
+}
+
+// Release is Fence.Release, in the siblings too: also in those that have opened
+// since, which may have read what was there before the change.
+func (f *hubFence) Release(ctx context.Context, outcome invalidation.Outcome) error {
+	f.alsoIn(ctx, f.hub.others())
+	for _, also := range f.further {
+		_ = also.Release(ctx, outcome)
+	}
+	err := f.own.Release(ctx, outcome)
+	if len(f.fenced) > 0 && outcome != invalidation.RolledBack && !f.assumes.Holds() {
+		for _, other := range f.fenced {
+			_ = other.versions.Invalidate(ctx)
+		}
+	}
+	return err
+}
+
+// invalidate is Versions.Invalidate, in the siblings too.
+func (h *hub) invalidate(ctx context.Context, scopes ...string) error {
+	for _, other := range h.others() {
+		_ = other.versions.Invalidate(ctx, scopes...)
+	}
+	return h.versions.Invalidate(ctx, scopes...)
 }
 
 // hubRef is one Connector's hold on a hub.
@@ -133,6 +225,7 @@ func (r *hubRef) release() error {
 		last := r.hub.users == 0
 		if last {
 			delete(hubs.open, r.hub.key)
+			introduce(r.hub.key.namespace)
 		}
 		hubs.Unlock()
 		if !last {

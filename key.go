@@ -1,14 +1,15 @@
 package mlcache
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"maps"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mlcache/mlcache/cache"
-	"github.com/mlcache/mlcache/sqlinfo"
 )
 
 // needSettings reads the settings whose values are not known yet.
@@ -38,51 +39,80 @@ func (c *conn) needSettings(ctx context.Context, names []string) error {
 }
 
 // makeKey encodes who asks, what, and with which arguments. The key is exact: no
-// two questions share one.
+// two questions share one. Arguments whose Value method has been called for it
+// are replaced in l.args by what it returned, also if there is no key.
 func (c *conn) makeKey(l *lookup) Reason {
-	key := append(c.keyBuf[:0], l.session.id[:]...)
+	e := c.argEncoder(c.keyBuf[:0])
+	e.key = c.appendQuestion(e.key, l)
+	owned := false
+	for i := range l.args {
+		sent, reason := e.append(l.args[i].Value)
+		if memo, ok := sent.(memoValuer); ok {
+			if !owned {
+				l.args, owned = slices.Clone(l.args), true
+			}
+			l.args[i].Value = memo
+		}
+		if reason != "" {
+			return reason
+		}
+		if name := l.args[i].Name; name != "" {
+			e.key = cache.AppendString(append(e.key, argNamed), name)
+		}
+	}
+	c.keyBuf = e.key
+	if len(e.key) > cache.MaxKeySize {
+		return ReasonArgument
+	}
+	l.key, l.mutable = e.key, e.mutable
+	return ""
+}
+
+func (c *conn) argEncoder(dst []byte) argEncoder {
+	if c.connector == nil {
+		return argEncoder{key: dst} // a key for an answer that is there already
+	}
+	plain := c.connector.plain && !c.lent
+	return argEncoder{key: dst, plainPgx: plain, isPgx: c.connector.plain || c.pgx != nil}
+}
+
+// appendQuestion appends all that is asked but the arguments.
+func (c *conn) appendQuestion(key []byte, l *lookup) []byte {
+	key = append(key, l.session.id[:]...)
 	key = append(key, l.plan.digest[:]...)
 	for _, name := range l.plan.settings {
 		key = cache.AppendString(key, c.custom[name])
 	}
-	key = binary.AppendUvarint(key, uint64(len(l.args)))
-	for i := range l.args {
-		v := l.args[i].Value
-		switch v := v.(type) {
-		case string:
-			if sqlinfo.SpecialDate(v) {
-				return ReasonDateArgument
-			}
-		case []byte:
-			if sqlinfo.SpecialDate(string(v)) {
-				return ReasonDateArgument
-			}
+	return binary.AppendUvarint(key, uint64(len(l.args)))
+}
+
+// stillAsked says whether the arguments are what they were when the key was made.
+// pgx has encoded them in between.
+func (c *conn) stillAsked(l *lookup) bool {
+	e := c.argEncoder(make([]byte, 0, len(l.key)))
+	e.key = c.appendQuestion(e.key, l)
+	for _, a := range l.args {
+		if _, reason := e.append(a.Value); reason != "" {
+			return false
 		}
-		var ok bool
-		if key, ok = cache.AppendArg(key, v); !ok || l.args[i].Name != "" {
-			return ReasonArgument
+		if a.Name != "" {
+			e.key = cache.AppendString(append(e.key, argNamed), a.Name)
 		}
 	}
-	c.keyBuf = key
-	if len(key) > cache.MaxKeySize {
-		return ReasonArgument
-	}
-	l.key = key
-	return ""
+	return bytes.Equal(e.key, l.key)
 }
 
 // loadStamps reads the versions that the answer depends on, as they are now. The
 // first stamp ties the entry to its key, so that bytes that turn up under
 // another key are no answer.
 func (c *conn) loadStamps(l *lookup) {
-	sum := xxhash.Sum64(l.key)
-	if sum == 0 {
-		sum = 1
-	}
-	stamps := append(c.stampBuf[:0], sum)
+	stamps := append(c.stampBuf[:0], keyStamp(l.key))
 	for _, cell := range l.plan.cells {
 		stamps = append(stamps, cell.Load())
 	}
 	c.stampBuf = stamps
 	l.stamps = stamps
 }
+
+// keyStamp is the stamp of a key, never zero.
+func keyStamp(key []byte) uint64 { return max(xxhash.Sum64(key), 1) }

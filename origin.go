@@ -77,7 +77,7 @@ func originQuery(ctx context.Context, c driver.Conn, query string, args []driver
 		return nil, err
 	}
 	// The statement was prepared only for these rows.
-	return &passedRows{rows: rows, onClose: func(error) error { return stmt.Close() }}, nil
+	return passed(&passedRows{rows: rows, onClose: func(error) error { return stmt.Close() }}), nil
 }
 
 func originExec(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -136,7 +136,7 @@ func originBegin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (dri
 	}
 	tx, err := c.Begin() //nolint:staticcheck // old drivers have only this
 	if err == nil && ctx.Err() != nil {
-		tx.Rollback()
+		_ = tx.Rollback() // the context's error is what counts
 		return nil, ctx.Err()
 	}
 	return tx, err

@@ -32,10 +32,10 @@ func endOnClose(rows driver.Rows, onEnd func(error)) driver.Rows {
 	if onEnd == nil {
 		return rows
 	}
-	return &passedRows{rows: rows, onClose: func(err error) error {
+	return passed(&passedRows{rows: rows, onClose: func(err error) error {
 		onEnd(err)
 		return nil
-	}}
+	}})
 }
 
 func (r *passedRows) Columns() []string { return r.rows.Columns() }

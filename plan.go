@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
+	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/cache/rowset"
 	"github.com/mlcache/mlcache/catalog"
 	"github.com/mlcache/mlcache/invalidation"
@@ -19,13 +19,14 @@ import (
 // for sessions that resolve names alike. It never changes once made.
 type plan struct {
 	info *sqlinfo.Info
+	// schema is what the plan was made with; nil for a plan made with none.
+	schema *schemaState
 	// reason is why the answer is not cached; empty if it may be.
 	reason Reason
 	// digest stands for the text in keys.
 	digest [32]byte
 	// cells are the versions that the answer depends on, the epoch first.
 	cells []*invalidation.Cell
-	ttl   time.Duration // of a hint; 0 for none
 	// settings are those that a row security policy of one of the tables asks
 	// for. Their values are a part of the key.
 	settings []string
@@ -39,7 +40,13 @@ type plan struct {
 	// touchesNames, that it can change how the session resolves names.
 	touchesSession, touchesNames bool
 
-	decoded atomic.Pointer[decodedColumns]
+	decoded   atomic.Pointer[decodedColumns]
+	churn     churn
+	statement atomic.Pointer[statement] // nil until something is counted
+	steering  atomic.Pointer[steering]
+	// For statements whose answers may be used late: see stale.go and renew.go.
+	seen       atomic.Pointer[sighting]
+	notRenewed atomic.Int64 // before this time, in Unix nanoseconds
 }
 
 // decodedColumns remembers the columns of the last replayed answer: all answers
@@ -62,6 +69,14 @@ func (p *plan) columns(r rowset.Reader) ([]rowset.Column, []string, error) {
 	d := &decodedColumns{block: bytes.Clone(block), cols: cols, names: columnNames(cols)}
 	p.decoded.Store(d)
 	return d.cols, d.names, nil
+}
+
+// assumes is what a fence around the statement's changes assumes.
+func (p *plan) assumes() invalidation.Assumption {
+	if p.schema == nil {
+		return invalidation.Assumption{}
+	}
+	return p.schema.assumption()
 }
 
 // isWrite says whether the statement needs a fence.
@@ -95,7 +110,7 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		return blindPlan(text, ReasonUnknownSession)
 	}
 	info := sqlinfo.ParseOptions(text, sqlinfo.Options{BackslashEscapes: s.oldStrings})
-	p := &plan{info: info, ttl: info.Hint.TTL}
+	p := &plan{info: info, schema: st}
 
 	var closure catalog.Closure
 	if st.snapshot != nil {
@@ -138,7 +153,7 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		io.WriteString(h, "\x00"+st.snapshot.Fingerprint())
 	}
 	for _, table := range tables {
-		io.WriteString(h, "\x00"+table)
+		h.Write(cache.AppendString([]byte{0}, table))
 	}
 	h.Sum(p.digest[:0])
 	p.cells = append(p.cells, e.versions.Epoch())

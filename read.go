@@ -24,12 +24,42 @@ const ttlJitter = 0.1
 // by anybody's clock: it stays out of L1.
 const flagShort = 1
 
-// query answers from the cache where it can, and else from the origin.
+// query answers from the cache where it can, and else from the origin, and tells who
+// wants to know.
 func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
+	c.by.level = fromMiss
+	rows, err := c.answer(ctx, src, args)
+	if f := c.connector.onRead.Load(); f != nil && err == nil {
+		(*f)(ctx, c.by.event())
+	}
+	return rows, err
+}
+
+func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
+	text, args, known, err := c.rewrite(ctx, src.query, args)
+	if err != nil {
+		return nil, err
+	}
+	if text != src.query {
+		src = source{query: text}
+	}
 	opts := optionsOf(ctx)
-	p := c.planFor(ctx, src.query, opts.tables)
+	if c.schema == nil && known {
+		if rows, err := c.queryAhead(ctx, src, args, &opts); rows != nil || err != nil {
+			return rows, err
+		}
+	}
+	var p *plan
+	if known {
+		p = c.planFor(ctx, src.query, opts.tables)
+	} else {
+		p = opaquePlan()
+	}
 	if err := c.wasCutShort(); err != nil {
 		return nil, err
+	}
+	if opts.renewal != nil {
+		return nil, c.answerAgain(ctx, p, src, args, opts)
 	}
 	reason := p.reason
 	switch {
@@ -46,18 +76,18 @@ func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) 
 
 // pass hands a query to the origin as it is, and makes known what it changes.
 func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, args []driver.NamedValue) (driver.Rows, error) {
-	c.engine.stats.bypass(reason)
+	c.bypassed(ctx, p, reason, src.query)
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
 	if !p.isWrite() && !p.touchesSession && p.info.Kind != sqlinfo.Tx {
 		return src.rows(ctx, c.origin, args)
 	}
-	done, err := c.beforeChange(ctx, p)
+	change, err := c.beforeChange(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := c.record(ctx, src, args, done)
+	rec, err := c.record(ctx, src, args, change.done)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +103,12 @@ type lookup struct {
 	opts    options
 	key     []byte
 	stamps  []uint64
+	late    lateness
+	// mutable: the arguments may be others by now than the key says.
+	mutable bool
+
+	began time.Time // zero until somebody needs it
+	lost  bool      // see conn.lost
 }
 
 // read answers a statement that may be cached.
@@ -91,42 +127,78 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	if c.session.bypass != "" {
 		return c.pass(ctx, p, c.session.bypass, src, args)
 	}
+	steering := c.engine.steering(p)
+	if steering.off {
+		return c.pass(ctx, p, ReasonRule, src, args)
+	}
 	if err := c.needSettings(ctx, p.settings); err != nil {
 		return c.pass(ctx, p, ReasonUnknownSession, src, args)
 	}
-	l := &lookup{plan: p, session: c.session, src: src, args: args, opts: opts}
+	l := &c.lookup
+	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts}
+	defer l.forget()
 	if reason := c.makeKey(l); reason != "" {
-		return c.pass(ctx, p, reason, src, args)
+		return c.pass(ctx, p, reason, src, l.args)
 	}
 	if c.engine.cfg.Consistency == Strict && c.engine.l2 != nil {
+		l.began = time.Now()
 		return c.readStrict(ctx, l)
 	}
 	e := c.engine
-	if e.versions.Live(e.cfg.MaxStaleness) && !opts.refresh {
-		c.loadStamps(l)
-		if rows := c.fromL1(l); rows != nil {
-			return rows, nil
+	if l.late = e.lateness(steering, &opts); l.late != (lateness{}) {
+		return c.readLate(ctx, l)
+	}
+	if e.l1 != nil && !opts.refresh {
+		if now := time.Now(); e.versions.LiveAt(e.cfg.MaxStaleness, now) {
+			l.began = now
+			c.loadStamps(l)
+			if rows := c.fromL1(l, now); rows != nil {
+				return rows, nil
+			}
 		}
 	}
 	return c.readBounded(ctx, l)
 }
 
+// forget lets go of what the caller owns.
+func (l *lookup) forget() { l.args, l.src = nil, source{} }
+
 // fromL1 returns the rows of a good entry in L1, or nil.
-func (c *conn) fromL1(l *lookup) driver.Rows {
+func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 	level := &c.counters.L1
+	if entry := c.front.get(l.key, l.stamps[0], c.engine.refreshed.Load(), now); entry != nil {
+		if rows := c.fromEntry(l, entry, now); rows != nil {
+			c.hitL1(l, now)
+			return rows
+		}
+	}
 	entry, ok := c.engine.l1.Lookup(l.key, nil)
 	if !ok {
 		level.Misses.Add(1)
 		return nil
 	}
-	if payload, ok := cache.Match(entry, l.stamps, time.Now().UnixMilli()); ok {
-		if rows, err := c.replay(l.plan, payload); err == nil {
-			level.Hits.Add(1)
-			return rows
-		}
+	if rows := c.fromEntry(l, entry, now); rows != nil {
+		c.hitL1(l, now)
+		c.front.put(l.key, l.stamps[0], entry, now)
+		return rows
 	}
 	level.Stale.Add(1)
+	c.lost(l, entry)
 	return nil
+}
+
+// fromEntry returns the rows of an entry of this process, or nil if it is not good
+// now.
+func (c *conn) fromEntry(l *lookup, entry []byte, now time.Time) driver.Rows {
+	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
+	if !ok {
+		return nil
+	}
+	rows, err := c.replay(l.plan, payload, true)
+	if err != nil {
+		return nil
+	}
+	return rows
 }
 
 // fromL2 returns the rows of a good entry that came from Redis, or nil, and
@@ -136,6 +208,9 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 	switch {
 	case errors.Is(err, cache.ErrMiss):
 		level.Misses.Add(1)
+		return nil
+	case errors.Is(err, cache.ErrCorrupt):
+		level.Corrupt.Add(1)
 		return nil
 	case err != nil:
 		level.Errors.Add(1)
@@ -148,26 +223,31 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
 	if !ok {
 		level.Stale.Add(1)
+		c.lost(l, entry)
 		return nil
 	}
 	if _, err := rowset.Open(payload); err != nil {
 		level.Corrupt.Add(1)
 		return nil
 	}
-	rows, err := c.replay(l.plan, payload)
+	rows, err := c.replay(l.plan, payload, false)
 	if err != nil {
 		level.Corrupt.Add(1)
 		return nil
 	}
-	level.Hits.Add(1)
+	c.hitL2(l)
 	if cache.Flags(entry)&flagShort == 0 {
 		end := now.Add(cache.Jitter(c.engine.ttl(l, c.engine.cfg.L1TTL), ttlJitter))
-		if d := cache.Deadline(entry); d == 0 || end.UnixMilli() < d {
+		d := cache.Deadline(entry)
+		if d == 0 || end.UnixMilli() < d {
 			cache.SetDeadline(entry, end.UnixMilli())
 		} else {
 			end = time.UnixMilli(d)
 		}
-		c.keepInL1(l.key, entry, end.Sub(now))
+		if l.late.early > 0 && time.UnixMilli(d).Sub(now) < l.late.early {
+			c.renewLater(l, true)
+		}
+		c.keepInL1(l.key, entry, end.Sub(now)+l.late.keep())
 	}
 	return rows
 }
@@ -175,7 +255,13 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 // readBounded goes on after L1 had no good entry.
 func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) {
 	e := c.engine
-	asking, cancel := forRedis(ctx)
+	if l.began.IsZero() {
+		l.began = time.Now()
+	}
+	if c.churns(l) {
+		return c.pass(ctx, l.plan, ReasonChurn, l.src, l.args)
+	}
+	asking, cancel := forCache(ctx)
 	defer cancel()
 	if err := e.versions.Ensure(asking, l.plan.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
 		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
@@ -184,9 +270,12 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 	// versions as they were before the origin was asked.
 	c.loadStamps(l)
 	if slices.Contains(l.stamps, 0) {
-		return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
+		return c.passFenced(ctx, l)
 	}
 	if e.l2 != nil && !l.opts.refresh {
+		if rows := c.fromWarm(l); rows != nil {
+			return rows, nil
+		}
 		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(l, entry, err); rows != nil {
 			return rows, nil
@@ -195,9 +284,15 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 	return c.readOrigin(ctx, l)
 }
 
-// forRedis leaves half of the time that a caller still has to the database: a
-// Redis that is silent must not use up all of it.
-func forRedis(ctx context.Context) (context.Context, context.CancelFunc) {
+// churns says whether asking Redis would cost more than it gives.
+func (c *conn) churns(l *lookup) bool {
+	e := c.engine
+	return e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.is(time.Now())
+}
+
+// forCache leaves half of the time that a caller still has to the database: a Redis
+// that is silent, or a catalog that is long in coming, must not use up all of it.
+func forCache(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
@@ -209,14 +304,18 @@ func forRedis(ctx context.Context) (context.Context, context.CancelFunc) {
 // entry where L1 has none.
 func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	e := c.engine
+	if c.churns(l) {
+		return c.pass(ctx, l.plan, ReasonChurn, l.src, l.args)
+	}
 	local, haveLocal := e.l1.Lookup(l.key, nil)
 	c.loadStamps(l)
-	asking, cancel := forRedis(ctx)
+	asking, cancel := forCache(ctx)
 	defer cancel()
-	var get *redis.StringCmd
-	extra := func(pipe redis.Pipeliner) { get = pipe.Get(asking, e.l2.Name(l.key)) }
-	if haveLocal || l.opts.refresh {
-		extra = nil
+	var get *strictGet
+	var extra func(redis.Pipeliner)
+	if !haveLocal && !l.opts.refresh {
+		get = &strictGet{ctx: asking, name: e.l2.Name(l.key)}
+		extra = get.add
 	}
 	switch err := e.versions.Current(asking, l.plan.cells, l.stamps[1:], extra); {
 	case errors.Is(err, invalidation.ErrStale):
@@ -225,19 +324,20 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
 	}
 	if slices.Contains(l.stamps, 0) {
-		return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
+		return c.passFenced(ctx, l)
 	}
 	if l.opts.refresh {
 		return c.readOrigin(ctx, l)
 	}
 	if haveLocal {
 		if payload, ok := cache.Match(local, l.stamps, time.Now().UnixMilli()); ok {
-			if rows, err := c.replay(l.plan, payload); err == nil {
-				c.counters.L1.Hits.Add(1)
+			if rows, err := c.replay(l.plan, payload, false); err == nil {
+				c.hitL1(l, l.began)
 				return rows, nil
 			}
 		}
 		c.counters.L1.Stale.Add(1)
+		c.lost(l, local)
 		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(l, entry, err); rows != nil {
 			return rows, nil
@@ -245,15 +345,26 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.readOrigin(ctx, l)
 	}
 	c.counters.L1.Misses.Add(1)
-	entry, err := get.Bytes()
+	entry, err := get.cmd.Bytes()
 	if errors.Is(err, redis.Nil) {
 		err = cache.ErrMiss
+	} else if err == nil {
+		entry, err = e.l2.Open(l.key, entry)
 	}
 	if rows := c.fromL2(l, entry, err); rows != nil {
 		return rows, nil
 	}
 	return c.readOrigin(ctx, l)
 }
+
+// strictGet asks for an entry along with its versions.
+type strictGet struct {
+	ctx  context.Context
+	name string
+	cmd  *redis.StringCmd
+}
+
+func (g *strictGet) add(pipe redis.Pipeliner) { g.cmd = pipe.Get(g.ctx, g.name) }
 
 // flown is what a flight hands to those who waited.
 type flown struct{ payload []byte }
@@ -262,33 +373,34 @@ type flown struct{ payload []byte }
 // same versions.
 func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	if err := c.open(ctx); err != nil {
-		c.engine.stats.misses.Add(1)
+		c.missed(l)
 		return nil, err
 	}
 	if c.session != l.session {
 		// The connection turned out to be another one than was assumed. It is
 		// open now, so this happens once.
-		return c.query(ctx, l.src, l.args)
+		return c.answer(ctx, l.src, l.args)
 	}
-	c.engine.stats.misses.Add(1)
+	c.missed(l)
+	if c.engine.l2 != nil {
+		c.hits.tell(l.plan)
+		l.plan.churn.miss(l.stamps[1:], time.Now())
+	}
 	if l.opts.refresh {
 		// A query that is under way may have begun before the change that the
 		// caller wants to see.
 		rec, err := c.fetch(ctx, l)
+		c.engine.refreshed.Add(1)
 		if err != nil {
 			return nil, err
 		}
 		return rec.rows, nil
 	}
-	flightKey := slices.Clone(l.key)
-	for _, s := range l.stamps {
-		flightKey = binary.LittleEndian.AppendUint64(flightKey, s)
-	}
-	leader, call := c.engine.flights.Join(flightKey)
+	leader, call := c.engine.flights.Join(flightKey(l))
 	if !leader {
 		if v, ok := call.Wait(ctx); ok {
 			c.engine.stats.shared.Add(1)
-			return c.replay(l.plan, slices.Clone(v.(flown).payload))
+			return c.replay(l.plan, v.(flown).payload, true)
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -310,6 +422,15 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	return rec.rows, nil
 }
 
+// flightKey is one for all who want the same answer under the same versions.
+func flightKey(l *lookup) []byte {
+	key := slices.Clone(l.key)
+	for _, s := range l.stamps {
+		key = binary.LittleEndian.AppendUint64(key, s)
+	}
+	return key
+}
+
 // fetch asks the database and keeps the answer, if it can be kept.
 func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 	started := time.Now()
@@ -317,7 +438,11 @@ func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.answered(l, started)
 	switch {
+	case rec.whole && l.mutable && !c.stillAsked(l):
+		rec.whole = false
+		c.engine.stats.bypass(ReasonArgument)
 	case rec.whole:
 		c.store(l, rec.payload, started)
 	case rec.tooLarge:

@@ -42,6 +42,10 @@ const (
 	ReasonEncoding Reason = "encoding"
 	// ReasonTableList: mlcache_tables or mlcache_skip_tables says so.
 	ReasonTableList Reason = "table_list"
+	// ReasonRule: a rule keeps one of the tables out of the cache.
+	ReasonRule Reason = "rule"
+	// ReasonChurn: the tables are written so often that answers are seldom used.
+	ReasonChurn Reason = "written_often"
 	// ReasonNotStorable: the result has a form that cannot be stored.
 	ReasonNotStorable Reason = "not_storable"
 )
@@ -63,6 +67,8 @@ var reasonDocs = []struct {
 	{ReasonStandby, "the server is a standby, whose answers may lag"},
 	{ReasonEncoding, "the database's encoding is not UTF8"},
 	{ReasonTableList, "mlcache_tables or mlcache_skip_tables leaves the table out"},
+	{ReasonRule, "a rule keeps the table out of the cache"},
+	{ReasonChurn, "the tables are written so often that a kept answer is seldom used"},
 	{ReasonNotStorable, "the result has a form that cannot be stored"},
 }
 

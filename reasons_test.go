@@ -36,3 +36,24 @@ func TestREADMEListsEveryReason(t *testing.T) {
 		t.Errorf("README lists %s, which is no reason", r)
 	}
 }
+
+// Whoever asks why is told what to do about it.
+func TestEveryReasonHasAdvice(t *testing.T) {
+	t.Parallel()
+	for _, r := range Reasons() {
+		if ReasonAdvice(r) == "" {
+			t.Errorf("%s has no advice", r)
+		}
+	}
+	if len(advice) != len(Reasons()) {
+		t.Errorf("%d pieces of advice for %d reasons", len(advice), len(Reasons()))
+	}
+	for _, text := range []string{"SELECT now()", "SELECT 1; SELECT 2", "UPDATE t SET a = 1"} {
+		if x := ExplainText(text); x.Advice == "" || x.Advice != ReasonAdvice(x.Reason) {
+			t.Errorf("%s: advice %q", text, x.Advice)
+		}
+	}
+	if x := ExplainText("SELECT a FROM t"); x.Advice != "" {
+		t.Errorf("advice %q for what is cacheable", x.Advice)
+	}
+}

@@ -109,10 +109,12 @@ func (c *conn) recordWire(ctx context.Context, query string, args []driver.Named
 		out.err = rows.Err()
 		rec.whole = out.err == nil && int64(b.Size()) <= cfg.MaxBytes
 		rec.tooLarge = out.err == nil && !rec.whole
+		out.shared = rec.whole // by a flight
 		out.end(out.err)
 	}
 	rec.payload = append([]byte(nil), b.Bytes()...)
 	out.reader, err = rowset.OpenTrusted(rec.payload)
+	out.boxes.reset(b.Rows())
 	if err != nil {
 		rows.Close()
 		out.end(errRecording)
@@ -142,6 +144,11 @@ func wireColumns(fields []pgconn.FieldDescription) []rowset.Column {
 
 // recordValues reads the rows of an origin that is not pgx itself.
 func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, error) {
+	if scansColumns(rows) {
+		// It can fill destinations that no driver.Value holds enough for, and what the
+		// program will ask for is not known yet.
+		return &recording{rows: endOnClose(rows, onEnd)}, nil
+	}
 	cols, known := valueColumns(rows)
 	if !known {
 		// A column type that cannot be told again: hand the rows on as they are.
@@ -168,6 +175,7 @@ func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, er
 				out.closeErr = err
 				rec.whole = err == nil && int64(b.Size()) <= cfg.MaxBytes
 				rec.tooLarge = err == nil && !rec.whole
+				out.shared = rec.whole
 				out.end(err)
 			}
 			break
@@ -198,8 +206,9 @@ func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, er
 	return rec, nil
 }
 
-// replay returns rows over a payload from the cache.
-func (c *conn) replay(p *plan, payload []byte) (driver.Rows, error) {
+// replay returns rows over a payload from the cache. shared says that others read
+// the same bytes.
+func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error) {
 	reader, err := rowset.OpenTrusted(payload)
 	if err != nil {
 		return nil, err
@@ -209,7 +218,37 @@ func (c *conn) replay(p *plan, payload []byte) (driver.Rows, error) {
 		return nil, err
 	}
 	if reader.Mode() == rowset.Values {
-		return &valueRows{cols: cols, names: names, reader: reader, cells: make([][]byte, len(cols))}, nil
+		return &valueRows{cols: cols, names: names, reader: reader, shared: shared, cells: make([][]byte, len(cols))}, nil
 	}
-	return &wireRows{conn: c, cols: cols, names: names, reader: reader, cells: make([][]byte, len(cols))}, nil
+	rows := c.takeRows(len(cols))
+	rows.cols, rows.names, rows.reader, rows.shared = cols, names, reader, shared
+	rows.boxes.reset(reader.NumRows())
+	return rows, nil
+}
+
+// takeRows returns empty rows of so many columns: those that the connection has
+// used before, unless they are still in use.
+func (c *conn) takeRows(cols int) *wireRows {
+	if c.rowsTaken {
+		return &wireRows{conn: c, cells: make([][]byte, cols)}
+	}
+	c.rowsTaken = true
+	r := &c.rows
+	if cap(r.cells) < cols {
+		r.cells = make([][]byte, cols)
+	}
+	r.conn, r.cells = c, r.cells[:cols]
+	return r
+}
+
+// giveBackRows is called when the rows from takeRows are closed: database/sql does
+// not touch them any more. What they point to can be freed.
+func (c *conn) giveBackRows() {
+	if !c.rowsTaken {
+		return
+	}
+	cells := c.rows.cells
+	clear(cells)
+	c.rows = wireRows{cells: cells[:0]}
+	c.rowsTaken = false
 }

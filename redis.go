@@ -33,10 +33,10 @@ const (
 
 // newRedisClient makes the client that L2 and invalidation share. It connects
 // to nothing yet.
-func newRedisClient(c *Config) (redis.UniversalClient, error) {
+func newRedisClient(c *Config) (redis.UniversalClient, *breaker, error) {
 	u, err := url.Parse(c.Redis)
 	if err != nil {
-		return nil, badRedisURL(c, "it is not a URL")
+		return nil, nil, badRedisURL(c, "it is not a URL")
 	}
 	own := func(option string, d time.Duration) time.Duration {
 		if u.Query().Has(option) {
@@ -66,7 +66,7 @@ func newRedisClient(c *Config) (redis.UniversalClient, error) {
 	case redisCluster:
 		opt, err := redis.ParseClusterURL(c.Redis)
 		if err != nil {
-			return nil, badRedisURL(c, "go-redis cannot read it as a cluster URL")
+			return nil, nil, badRedisURL(c, "go-redis cannot read it as a cluster URL")
 		}
 		override(&opt.DialTimeout, &opt.ReadTimeout, &opt.WriteTimeout, &opt.PoolTimeout)
 		opt.MaxRetries, opt.DialerRetries = -1, 1
@@ -76,7 +76,7 @@ func newRedisClient(c *Config) (redis.UniversalClient, error) {
 	case redisSentinel:
 		opt, err := redis.ParseFailoverURL(c.Redis)
 		if err != nil {
-			return nil, badRedisURL(c, "go-redis cannot read it as a sentinel URL")
+			return nil, nil, badRedisURL(c, "go-redis cannot read it as a sentinel URL")
 		}
 		override(&opt.DialTimeout, &opt.ReadTimeout, &opt.WriteTimeout, &opt.PoolTimeout)
 		opt.MaxRetries = -1
@@ -85,7 +85,7 @@ func newRedisClient(c *Config) (redis.UniversalClient, error) {
 	default:
 		opt, err := redis.ParseURL(c.Redis)
 		if err != nil {
-			return nil, badRedisURL(c, "go-redis cannot read it")
+			return nil, nil, badRedisURL(c, "go-redis cannot read it")
 		}
 		override(&opt.DialTimeout, &opt.ReadTimeout, &opt.WriteTimeout, &opt.PoolTimeout)
 		opt.MaxRetries, opt.DialerRetries = -1, 1
@@ -93,8 +93,9 @@ func newRedisClient(c *Config) (redis.UniversalClient, error) {
 		opt.MaintNotificationsConfig = noMaintenance
 		client = redis.NewClient(opt)
 	}
-	client.AddHook(newBreaker(c))
-	return client, nil
+	b := newBreaker(c)
+	client.AddHook(b)
+	return client, b, nil
 }
 
 // badRedisURL never passes on the text of a parser's error: it can quote the
@@ -153,8 +154,14 @@ func newBreaker(c *Config) *breaker {
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			if log != nil {
-				log.Warn("mlcache: Redis breaker", "from", from.String(), "to", to.String())
+			// Once when Redis goes and once when it is back: the tries in between
+			// open and half-open it again and again.
+			switch {
+			case log == nil:
+			case from == gobreaker.StateClosed:
+				log.Warn("mlcache: Redis does not answer: commands to it are refused until it does", "namespace", c.Namespace)
+			case to == gobreaker.StateClosed:
+				log.Info("mlcache: Redis answers again: commands go to it", "namespace", c.Namespace)
 			}
 		},
 	})}

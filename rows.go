@@ -25,6 +25,11 @@ type wireRows struct {
 	reader rowset.Reader
 	cells  [][]byte
 	names  []string
+	boxes  boxes
+
+	// shared: others read the same bytes later, so that nobody may get hold of a
+	// part that can be written to.
+	shared bool
 
 	// live is where the rows after reader's come from. Nil when there are none.
 	live pgx.Rows
@@ -104,16 +109,30 @@ func (r *wireRows) Next(dest []driver.Value) error {
 			dest[i] = nil
 			continue
 		}
-		if r.fromLive {
-			cell = append([]byte(nil), cell...) // pgx overwrites it at the next row
-		}
-		v, err := decodeCell(r.conn.typeMap, r.cols[i].TypeOID, r.cols[i].Format, cell)
+		v, err := decodeCell(r.conn.typeMap, &r.boxes, r.cols[i].TypeOID, r.cols[i].Format, r.own(i))
 		if err != nil {
 			return fieldError(i, err)
 		}
 		dest[i] = v
 	}
 	return nil
+}
+
+// own returns the cell, copied if its memory belongs to somebody else. A string
+// cannot be written to, so only bytes need that from a shared result.
+func (r *wireRows) own(i int) []byte {
+	cell := r.cells[i]
+	switch {
+	case cell == nil:
+	case r.fromLive: // pgx overwrites it at the next row
+		return append([]byte{}, cell...)
+	case r.shared:
+		switch r.cols[i].TypeOID {
+		case pgtype.ByteaOID, pgtype.JSONOID, pgtype.JSONBOID, pgtype.XMLOID:
+			return append([]byte{}, cell...)
+		}
+	}
+	return cell
 }
 
 // Close ends the result. Like pgx's, it reports an error that came after the
@@ -125,6 +144,9 @@ func (r *wireRows) Close() error {
 		err = r.live.Err()
 	}
 	r.end(err)
+	if r == &r.conn.rows {
+		r.conn.giveBackRows()
+	}
 	return err
 }
 

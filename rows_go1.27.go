@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"reflect"
 	"sync"
 	"time"
@@ -33,17 +34,18 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("destination pointer is nil")
 	}
-	cell, col := r.cells[index], &r.cols[index]
+	cell, col := r.own(index), &r.cols[index]
 	if !convertedBySQL(v.Type()) {
+		if r.shared && cell != nil {
+			// Some of pgx's destinations keep the bytes that they are given.
+			cell = append([]byte{}, r.cells[index]...)
+		}
 		return r.conn.typeMap().Scan(col.TypeOID, col.Format, cell, dest)
 	}
 	var value driver.Value
 	if cell != nil {
-		if r.fromLive {
-			cell = append([]byte(nil), cell...)
-		}
 		var err error
-		if value, err = decodeCell(r.conn.typeMap, col.TypeOID, col.Format, cell); err != nil {
+		if value, err = decodeCell(r.conn.typeMap, &r.boxes, col.TypeOID, col.Format, cell); err != nil {
 			return err
 		}
 	}
@@ -96,4 +98,42 @@ func destinationKind(t reflect.Type) bool {
 	default:
 		return false
 	}
+}
+
+// scansColumns says whether rows fill destinations themselves.
+func scansColumns(rows driver.Rows) bool {
+	_, ok := rows.(driver.RowsColumnScanner)
+	return ok
+}
+
+// passedScanner are passedRows over rows that fill destinations themselves.
+type passedScanner struct {
+	*passedRows
+	scanner driver.RowsColumnScanner
+}
+
+var (
+	_ driver.RowsColumnScanner = passedScanner{}
+	_ driver.RowsNextResultSet = passedScanner{}
+)
+
+// passed returns r, so that it fills destinations itself exactly if the origin's rows do: database/sql takes one way or the
+// other by the type.
+func passed(r *passedRows) driver.Rows {
+	if s, ok := r.rows.(driver.RowsColumnScanner); ok {
+		return passedScanner{r, s}
+	}
+	return r
+}
+
+func (r passedScanner) NextRow() error {
+	err := r.scanner.NextRow()
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return err
+}
+
+func (r passedScanner) ScanColumn(scanCtx driver.ScanContext, index int, dest any) error {
+	return r.scanner.ScanColumn(scanCtx, index, dest)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/invalidation"
 )
 
 // schemaState is what is known of the database at one time: its catalog, and the
@@ -26,17 +27,31 @@ type schemaState struct {
 	// connection's with at no cost. Nil if the origin is not pgx itself.
 	params map[string]string
 	loaded time.Time
+	// cell is the schema's version, and version the one that it had before the
+	// snapshot was taken, as far as this process knew; 0 if it did not.
+	cell    *invalidation.Cell
+	version atomic.Uint64
 	// system is the answer to systemQuery; empty if the server gives none.
 	system [][]*string
+}
+
+// assumption is what is assumed by whom goes by the state.
+func (st *schemaState) assumption() invalidation.Assumption {
+	if st.snapshot == nil {
+		return invalidation.Assumption{} // every write changes everything
+	}
+	return invalidation.Assumption{Cell: st.cell, Version: st.version.Load()}
 }
 
 // schemaLoader loads the state when it is first needed, and again after DDL.
 type schemaLoader struct {
 	engine  *engine
+	cell    *invalidation.Cell // of scopeSchema
 	current atomic.Pointer[schemaState]
 
 	mu      sync.Mutex
 	last    *schemaState  // the newest that had a snapshot
+	first   *firstAnswer  // to be kept by the next load; nil for none
 	loading chan struct{} // closed when the load in progress ends; nil if none
 	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
 	retryAt time.Time     // after a failure, not before this
@@ -70,10 +85,7 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 				l.mu.Unlock()
 				return nil
 			}
-			l.loading = make(chan struct{})
-			// Not in the caller's context: others wait for the same load.
-			done, stale := l.loading, l.stale
-			l.engine.tasks.Go(func() { l.load(done, stale) })
+			l.start()
 		}
 		wait := l.loading
 		l.mu.Unlock()
@@ -86,6 +98,36 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 			return nil
 		}
 	}
+}
+
+// begin starts loading, if the state is not there and nothing speaks against it.
+func (l *schemaLoader) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current.Load() == nil && l.loading == nil && time.Now().After(l.retryAt) {
+		l.start()
+	}
+}
+
+// hold is begin, with an answer that is to be kept when the state is there. It
+// returns false if a load is under way or done.
+func (l *schemaLoader) hold(a *firstAnswer) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current.Load() != nil || l.loading != nil || time.Now().Before(l.retryAt) {
+		return false
+	}
+	l.first = a
+	l.start()
+	return true
+}
+
+// start is called with l.mu held.
+func (l *schemaLoader) start() {
+	l.loading = make(chan struct{})
+	// Not in the caller's context: others wait for the same load.
+	done, stale := l.loading, l.stale
+	l.engine.tasks.Go(func() { l.load(done, stale) })
 }
 
 func (l *schemaLoader) failed() bool {
@@ -111,10 +153,13 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
 	defer cancel()
 	l.mu.Lock()
-	last := l.last
+	last, first := l.last, l.first
+	l.first = nil
 	l.mu.Unlock()
-	st, err := l.engine.loadSchema(ctx, last)
+	st, err := l.engine.loadSchema(ctx, last, first)
 
+	tell := func() {}
+	defer func() { tell() }() // without the lock: a log may be kept in this database
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer close(done)
@@ -124,12 +169,15 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 		l.retryAt = time.Now().Add(schemaRetry)
 		if ctx.Err() == nil && !l.warned {
 			l.warned = true
-			l.engine.cfg.Logger.Warn("mlcache: cannot read the database's catalog yet, so nothing is cached", "error", safeError(err))
+			tell = func() {
+				l.engine.cfg.Logger.Warn("mlcache: cannot read the database's catalog yet, so nothing is cached", "error", safeError(err))
+			}
 		}
 	case l.stale != stale:
 		// DDL came in between; the next caller loads again.
 	default:
 		l.warned = false
+		tell = func() { l.tell(st, last) }
 		l.current.Store(st)
 		if st.snapshot == nil {
 			break
@@ -139,6 +187,18 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 			l.watched = true
 			l.engine.tasks.Go(l.watch)
 		}
+	}
+}
+
+// tell tells an operator of a catalog that was read, unless it is the same as the one before.
+func (l *schemaLoader) tell(st, last *schemaState) {
+	log := l.engine.cfg.Logger
+	switch {
+	case st.snapshot == nil || st == last:
+	case last == nil:
+		log.Debug("mlcache: the catalog was read", "namespace", l.engine.cfg.Namespace, "took", time.Since(st.loaded))
+	default:
+		log.Info("mlcache: the catalog was read again, since the schema has changed", "namespace", l.engine.cfg.Namespace, "took", time.Since(st.loaded))
 	}
 }
 
@@ -154,6 +214,7 @@ func (l *schemaLoader) watch() {
 		case <-l.engine.background.Done():
 			return
 		}
+		l.engine.history.add(l.engine.sample())
 		now := l.engine.stats.queries()
 		if st := l.current.Load(); st != nil && now != before {
 			before = now
@@ -173,25 +234,36 @@ func (l *schemaLoader) compare(st *schemaState) {
 		return
 	}
 	defer origin.Close()
-	now, err := catalog.Fingerprint(ctx, newQuerier(origin))
+	now, err := catalog.Fingerprint(ctx, newQuerier(origin), l.engine.roles)
 	if err == nil && now != st.snapshot.Fingerprint() {
 		l.engine.cfg.Logger.Info("mlcache: the schema was changed elsewhere; reading it again")
 		l.drop()
+		l.announce()
 	}
+}
+
+// announce gives the schema a new version, after a change that was made past
+// mlcache: what was written since by the schema as it was known, in any process, may
+// have changed more than was fenced.
+func (l *schemaLoader) announce() {
+	fence, _ := l.engine.hub.fence(l.engine.background, []string{scopeSchema}, invalidation.FenceOptions{All: true})
+	_ = fence.Release(l.engine.background, invalidation.Committed) // what Redis cannot be told now is queued
 }
 
 // loadSchema reads catalog and session over a connection of its own. It returns
 // last, if not nil, where the schema turns out to be the same still: of a text that
 // is not understood everything may have changed, and connections lose what they
-// know with the state.
-func (e *engine) loadSchema(ctx context.Context, last *schemaState) (*schemaState, error) {
+// know with the state. first, if not nil, is an answer to keep.
+func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *firstAnswer) (*schemaState, error) {
 	origin, err := e.origin.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer origin.Close()
 	q := newQuerier(origin)
-	st := &schemaState{loaded: time.Now()}
+	st := &schemaState{loaded: time.Now(), cell: e.schema.cell}
+	version := e.schema.known(ctx)
+	st.version.Store(version)
 	if pgxConn(origin) == nil {
 		// An origin that is no PostgreSQL (a mock) gives itself away by a
 		// statement that looks like none of its user's.
@@ -203,11 +275,12 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState) (*schemaStat
 		}
 	}
 	if last != nil {
-		if now, err := catalog.Fingerprint(ctx, q); err == nil && now == last.snapshot.Fingerprint() {
+		if now, err := catalog.Fingerprint(ctx, q, e.roles); err == nil && now == last.snapshot.Fingerprint() {
+			last.version.Store(version)
 			return last, nil
 		}
 	}
-	snapshot, err := catalog.Load(ctx, q)
+	snapshot, err := catalog.Load(ctx, q, e.roles)
 	if err == nil {
 		st.snapshot = snapshot
 		if system, err := q.Query(ctx, systemQuery); err == nil {
@@ -219,12 +292,28 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState) (*schemaStat
 		if pc := pgxConn(origin); pc != nil {
 			st.params = reportedParams(pc)
 		}
+		if first != nil {
+			e.keepFirst(ctx, q, st, first)
+		}
 		return st, nil
 	}
 	if !answered(origin, err) {
 		return nil, err
 	}
 	return e.withoutCatalog(ctx, st, err)
+}
+
+// versionTimeout is how long reading the schema waits for Redis to tell its version.
+const versionTimeout = 100 * time.Millisecond
+
+// known returns the schema's version, 0 if Redis does not tell it.
+func (l *schemaLoader) known(ctx context.Context) uint64 {
+	if l.cell.Load() == 0 {
+		ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+		defer cancel()
+		_ = l.engine.versions.Ensure(ctx, []*invalidation.Cell{l.cell})
+	}
+	return l.cell.Load()
 }
 
 // withoutCatalog is the state of an origin that is up and has no catalog.

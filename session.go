@@ -37,6 +37,8 @@ type session struct {
 	// oldStrings: standard_conforming_strings is off, so a backslash escapes in a
 	// plain literal.
 	oldStrings bool
+	// pid is the process that serves the session, as the server says.
+	pid string
 	// blind: the text's encoding is not the one that its bytes are read in.
 	blind bool
 	// bypass is why nothing may be answered from the cache in this session. Empty
@@ -57,7 +59,8 @@ func (s *session) catalogSession() catalog.Session {
 // What remains is every setting that a session can change (PostgreSQL manual
 // 54.24, pg_settings.context).
 const sessionQuery = `SELECT k, v FROM (
-SELECT 1 AS o, 'database' AS k, pg_catalog.current_database()::pg_catalog.text AS v
+SELECT 0 AS o, 'pid' AS k, pg_catalog.pg_backend_pid()::pg_catalog.text AS v
+UNION ALL SELECT 1, 'database', pg_catalog.current_database()::pg_catalog.text
 UNION ALL SELECT 1, 'oid', oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
 UNION ALL SELECT 1, 'login', session_user::pg_catalog.text
 UNION ALL SELECT 1, 'user', current_user::pg_catalog.text
@@ -130,6 +133,9 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 			value = *row[1]
 		}
 		switch key {
+		case "pid":
+			s.pid = value
+			continue // another one for each session
 		case "path":
 			if err := json.Unmarshal([]byte(value), &s.path); err != nil {
 				return nil, fmt.Errorf("mlcache: the session's search path has an unexpected form")

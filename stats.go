@@ -3,8 +3,10 @@ package mlcache
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/invalidation"
 )
 
 // stats are an engine's counters.
@@ -16,6 +18,10 @@ type stats struct {
 	fillsDropped atomic.Uint64
 	fenceErrors  atomic.Uint64
 	lateReleases atomic.Uint64
+	stale        atomic.Uint64
+	staleOnError atomic.Uint64
+	renewals     atomic.Uint64
+	renewErrors  atomic.Uint64
 	bypasses     sync.Map // Reason -> *atomic.Uint64; reasons are a closed list
 }
 
@@ -27,7 +33,8 @@ func (s *stats) bypass(r Reason) {
 	n.(*atomic.Uint64).Add(1)
 }
 
-// Stats are counts since the Connector was made. Every query counts in exactly
+// Stats are counts since the Connector was made, or began anew after its last sql.DB
+// had closed. Every query counts in exactly
 // one of L1Hits, L2Hits, Misses and Bypasses.
 type Stats struct {
 	// L1Hits and L2Hits are queries that were answered from memory and from
@@ -50,6 +57,46 @@ type Stats struct {
 	// LateReleases are writes whose invalidation Redis did not take at once; it
 	// is queued until Redis does.
 	LateReleases uint64
+	// FillsDropped are answers that were not put into Redis, because too many waited
+	// for that already.
+	FillsDropped uint64
+
+	// Namespace, Mode and Consistency are those of the Config.
+	Namespace   string
+	Mode        Mode
+	Consistency Consistency
+
+	// Latency is how long callers waited, by the level that answered.
+	Latency Latencies
+	// L1Size is the memory that L1 has taken, in bytes: none before it holds something, and then
+	// all that it may have. L1Entries is how many entries it holds, those that are no
+	// longer good included. L1Evictions is how often one had to move for a new one.
+	L1Size, L1Entries int64
+	L1Evictions       uint64
+	// Tables has the invalidations by table, and what they cost; those that cost most
+	// first.
+	Tables []TableStats
+	// SchemaChanges is how often the schema was changed, as far as mlcache was told.
+	SchemaChanges uint64
+	// Breaker is the state of the circuit breaker in front of Redis: "closed" while Redis
+	// answers, "open" while it is not asked, "half-open" while it is being tried; empty
+	// without Redis.
+	Breaker string
+	// MaxStaleness is the bound of Bounded. Live says whether cached answers may be given
+	// under it now; Versions.Age is how much of it has gone. Who has not read for a
+	// minute does not ask Redis any more, and is not live until the next read.
+	MaxStaleness time.Duration
+	Live         bool
+	// Versions are the counts of what carries invalidations between processes; pools of this
+	// process that share a namespace and a Redis share them, too.
+	Versions invalidation.Stats
+	// Stale are the hits beyond their bound that WithStale, a hint or a rule allowed;
+	// they count in L1Hits, too. StaleOnError are answers that took the place of an error of
+	// connecting, as WithStaleIfError allows; each counts as a miss or a bypass, too.
+	Stale, StaleOnError uint64
+	// Renewals are queries that mlcache made in the background, for WithStale or
+	// WithEarlyRefresh, and RenewErrors those that failed. Neither counts elsewhere.
+	Renewals, RenewErrors uint64
 }
 
 // HitRate is the share of hits in the queries that could have been hits, between
@@ -70,6 +117,9 @@ func (s *stats) queries() uint64 {
 
 func (s *stats) snapshot() Stats {
 	levels := s.levels.Snapshot()
+	levels.L1.Sets += s.own.L1.Sets.Load()
+	levels.L1.TooLarge += s.own.L1.TooLarge.Load()
+	levels.L1.SetErrors += s.own.L1.SetErrors.Load()
 	levels.L2.Sets += s.own.L2.Sets.Load()
 	levels.L2.TooLarge += s.own.L2.TooLarge.Load()
 	levels.L2.SetErrors += s.own.L2.SetErrors.Load()
@@ -83,6 +133,11 @@ func (s *stats) snapshot() Stats {
 		L2:           levels.L2,
 		FenceErrors:  s.fenceErrors.Load(),
 		LateReleases: s.lateReleases.Load(),
+		FillsDropped: s.fillsDropped.Load(),
+		Stale:        s.stale.Load(),
+		StaleOnError: s.staleOnError.Load(),
+		Renewals:     s.renewals.Load(),
+		RenewErrors:  s.renewErrors.Load(),
 	}
 	s.bypasses.Range(func(r, n any) bool {
 		count := n.(*atomic.Uint64).Load()
@@ -93,4 +148,19 @@ func (s *stats) snapshot() Stats {
 		return true
 	})
 	return out
+}
+
+func (e *engine) snapshot() Stats {
+	s := e.stats.snapshot()
+	s.Namespace, s.Mode, s.Consistency = e.cfg.Namespace, e.cfg.Mode, e.cfg.Consistency
+	s.Latency = e.latency.snapshot()
+	s.L1Size, s.L1Entries, s.L1Evictions = e.l1.Taken(), e.l1.Len(), uint64(e.l1.Evictions())
+	s.Tables, s.SchemaChanges = e.tables()
+	if b := e.hub.breaker; b != nil {
+		s.Breaker = b.cb.State().String()
+	}
+	s.Versions = e.versions.Stats()
+	s.MaxStaleness = e.cfg.MaxStaleness
+	s.Live = e.l2 == nil || s.Versions.Age >= 0 && s.Versions.Age < s.MaxStaleness
+	return s
 }

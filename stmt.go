@@ -12,6 +12,8 @@ type stmt struct {
 	conn   *conn
 	origin driver.Stmt
 	query  string
+	// preparedOn is conn.origins when origin was prepared.
+	preparedOn int
 }
 
 var (
@@ -21,8 +23,23 @@ var (
 )
 
 func (s *stmt) Close() error {
-	s.conn.stmts--
+	if s.preparedOn != s.conn.origins {
+		return nil // it went with its connection
+	}
 	return s.origin.Close()
+}
+
+// onOrigin returns the statement as prepared on the origin connection, which is
+// open.
+func (s *stmt) onOrigin(ctx context.Context) (driver.Stmt, error) {
+	if s.preparedOn != s.conn.origins {
+		origin, err := originPrepare(ctx, s.conn.origin, s.query)
+		if err != nil {
+			return nil, err
+		}
+		s.origin, s.preparedOn = origin, s.conn.origins
+	}
+	return s.origin, nil
 }
 
 // NumInput leaves the count to originArgs where the origin's own checks may add or
@@ -50,33 +67,53 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	p := c.plan(ctx, s.query)
+	query, args, known, err := c.rewrite(ctx, s.query, args)
+	if err != nil {
+		return nil, err
+	}
+	p := c.planRewritten(ctx, query, known)
 	if err := c.wasCutShort(); err != nil {
 		return nil, err
 	}
-	var res driver.Result
-	err := c.change(ctx, p, func() (err error) {
-		res, err = stmtExec(ctx, c.origin, s.origin, args)
-		return err
-	})
+	change, err := c.beforeChange(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.exec(ctx, query, args)
+	change.done(err)
 	return res, err
+}
+
+func (s *stmt) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if query != s.query {
+		return originExec(ctx, s.conn.origin, query, args)
+	}
+	origin, err := s.onOrigin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return stmtExec(ctx, s.conn.origin, origin, args)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	s.conn.takeBack()
-	return s.conn.query(ctx, source{query: s.query, stmt: s.origin}, args)
+	return s.conn.query(ctx, source{query: s.query, stmt: s}, args)
 }
 
 // source is where the origin's answer to a query comes from: a text, or a
 // statement that was prepared from it.
 type source struct {
 	query string
-	stmt  driver.Stmt
+	stmt  *stmt
 }
 
 func (s source) rows(ctx context.Context, c driver.Conn, args []driver.NamedValue) (driver.Rows, error) {
 	if s.stmt != nil {
-		return stmtQuery(ctx, c, s.stmt, args)
+		origin, err := s.stmt.onOrigin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return stmtQuery(ctx, c, origin, args)
 	}
 	return originQuery(ctx, c, s.query, args)
 }

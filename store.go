@@ -16,7 +16,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	l1 := cache.Jitter(e.ttl(l, e.cfg.L1TTL), ttlJitter)
 	l2 := cache.Jitter(e.ttl(l, e.cfg.L2TTL), ttlJitter)
 	var flags uint8
-	if e.versions.Quarantine() > 0 {
+	if e.versions.Quarantined(started) {
 		// Fences may have been lost: nothing may live longer than the bound, and
 		// strict has none.
 		if e.cfg.Consistency == Strict {
@@ -34,7 +34,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	if err != nil {
 		return
 	}
-	c.keepInL1(l.key, entry, l1-time.Since(started))
+	c.keepInL1(l.key, entry, l1-time.Since(started)+l.late.keep())
 	if e.fills != nil {
 		shared := slices.Clone(entry)
 		cache.SetDeadline(shared, started.Add(l2).UnixMilli())
@@ -56,12 +56,8 @@ func (c *conn) keepInL1(key, entry []byte, ttl time.Duration) {
 	}
 }
 
-// ttl is the time to live that the configuration, the hint and the caller allow.
+// ttl is the time to live that the configuration, the rules, the hint and the caller
+// allow.
 func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
-	for _, d := range []time.Duration{l.plan.ttl, l.opts.ttl} {
-		if d > 0 && d < configured {
-			configured = d
-		}
-	}
-	return configured
+	return shorter(shorter(configured, e.steering(l.plan).ttl), l.opts.ttl)
 }

@@ -20,6 +20,7 @@ type txState struct {
 	// pending are the scopes that the transaction has changed so far. They are
 	// fenced at COMMIT, before anybody else can see the changes.
 	pending    map[string]struct{}
+	assumes    invalidation.Assumption // of pending
 	pendingAll bool
 	pendingDDL bool
 	// touchedSession: a setting changed inside the transaction. Its end may take
@@ -70,6 +71,9 @@ func (t *tx) Commit() error {
 	c := t.conn
 	c.takeBack()
 	fence, err := c.fence(context.Background(), nil)
+	if err == nil {
+		err = fence.ensure(context.Background())
+	}
 	if err != nil {
 		defer c.endTx()
 		return errors.Join(err, t.origin.Rollback())
@@ -101,6 +105,8 @@ func (c *conn) endTx() {
 
 // touch notes that the session's state may have changed.
 func (c *conn) touch(session, names bool) {
+	c.touched = c.touched || session || names
+	c.changed = c.changed || c.schema == nil && (session || names)
 	if names {
 		c.setSession(nil)
 	} else if session {
@@ -108,37 +114,39 @@ func (c *conn) touch(session, names bool) {
 	}
 }
 
-// change runs, at the origin, a statement that is not a plain read, and makes
-// known what it changed. Outside a transaction that is a fence around the
-// statement; inside one the scopes are collected until COMMIT.
-func (c *conn) change(ctx context.Context, p *plan, run func() error) error {
-	done, err := c.beforeChange(ctx, p)
-	if err != nil {
-		return err
-	}
-	err = run()
-	done(err)
-	return err
+// change is a statement that is not a plain read, from before it runs at the
+// origin until what it changed has been made known. Outside a transaction that is
+// a fence around the statement; inside one the scopes are collected until COMMIT.
+type change struct {
+	conn  *conn
+	plan  *plan
+	fence fence
+	wasTx bool
 }
 
-// beforeChange does what must precede the statement; the function it returns
-// must be called with the statement's outcome once the origin has finished it.
-// After an error, ErrRedisDown, the statement must not be run.
-func (c *conn) beforeChange(ctx context.Context, p *plan) (done func(error), err error) {
-	wasTx := c.inTx()
-	if wasTx {
+// beforeChange does what must precede the statement; done must be called with
+// the statement's outcome once the origin has finished it. After an error,
+// ErrRedisDown, the statement must not be run.
+func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error) {
+	ch = change{conn: c, plan: p, wasTx: c.inTx()}
+	if ch.wasTx {
 		c.collect(p)
 	}
-	var f *fence
-	if !wasTx || p.mayCommit() {
-		if f, err = c.fence(ctx, p); err != nil {
-			return nil, err
+	if !ch.wasTx || p.mayCommit() {
+		if ch.fence, err = c.fence(ctx, p); err != nil {
+			return ch, err
+		}
+		if err := ch.fence.ensure(ctx); err != nil {
+			return ch, err
 		}
 	}
-	return func(err error) {
-		f.release(c.outcome(p, wasTx, err))
-		c.afterChange(p, wasTx, err)
-	}, nil
+	return ch, nil
+}
+
+func (ch *change) done(err error) {
+	c := ch.conn
+	ch.fence.release(c.outcome(ch.plan, ch.wasTx, err))
+	c.afterChange(ch.plan, ch.wasTx, err)
 }
 
 func (c *conn) afterChange(p *plan, wasTx bool, err error) {
@@ -171,6 +179,14 @@ func (c *conn) collect(p *plan) {
 	}
 	c.tx.pendingAll = c.tx.pendingAll || p.writesAll
 	c.tx.pendingDDL = c.tx.pendingDDL || p.ddl
+	if len(p.writes) == 0 {
+		return
+	}
+	if assumes := p.assumes(); len(c.tx.pending) == 0 {
+		c.tx.assumes = assumes
+	} else if assumes != c.tx.assumes {
+		c.tx.pendingAll = true
+	}
 	for _, s := range p.writes {
 		if c.tx.pending == nil {
 			c.tx.pending = make(map[string]struct{})

@@ -16,6 +16,7 @@ type valueRows struct {
 	names  []string
 	reader rowset.Reader
 	cells  [][]byte
+	shared bool // as in wireRows
 
 	// pending is the row between reader's and live's, if any.
 	pending []driver.Value
@@ -53,6 +54,9 @@ func (r *valueRows) Next(dest []driver.Value) error {
 			v, err := rowset.DecodeValue(cell)
 			if err != nil {
 				return fieldError(i, errRecording)
+			}
+			if bytes, ok := v.([]byte); ok && r.shared {
+				v = append([]byte{}, bytes...)
 			}
 			dest[i] = v
 		}

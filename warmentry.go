@@ -1,0 +1,65 @@
+package mlcache
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/cache/rowset"
+)
+
+// keepWarm keeps an entry from Redis whose statement is not known, until somebody asks
+// for it. It reports whether it did.
+func (e *engine) keepWarm(hash string, entry []byte, now time.Time) bool {
+	if entry == nil || cache.Verify(entry) != nil || cache.Flags(entry)&flagShort != 0 {
+		return false
+	}
+	end := now.Add(cache.Jitter(e.cfg.L1TTL, ttlJitter))
+	if d := cache.Deadline(entry); d == 0 || end.UnixMilli() < d {
+		cache.SetDeadline(entry, end.UnixMilli())
+	} else if end = time.UnixMilli(d); !end.After(now) {
+		return false
+	}
+	if e.l1.Set(context.Background(), warmKey(hash), entry, end.Sub(now)) != nil {
+		return false
+	}
+	e.warmUntil.Store(end.UnixNano())
+	return true
+}
+
+// fromWarm returns the rows of an entry that keepWarm has kept and that is good under
+// the versions of now, or nil, and gives it its own key.
+func (c *conn) fromWarm(l *lookup) driver.Rows {
+	e := c.engine
+	now := time.Now()
+	if now.UnixNano() >= e.warmUntil.Load() {
+		return nil
+	}
+	key := warmKey(e.hotName(l.key))
+	entry, ok := e.l1.Lookup(key, nil)
+	if !ok {
+		return nil
+	}
+	_ = e.l1.Delete(context.Background(), key) // never fails
+	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
+	if !ok {
+		return nil
+	}
+	if _, err := rowset.Open(payload); err != nil {
+		return nil
+	}
+	rows, err := c.replay(l.plan, payload, true)
+	if err != nil {
+		return nil
+	}
+	end := time.UnixMilli(cache.Deadline(entry))
+	// A hint, a rule or the caller may allow less than the pool does.
+	if own := now.Add(e.ttl(l, e.cfg.L1TTL)); own.Before(end) {
+		end = own
+		cache.SetDeadline(entry, end.UnixMilli())
+	}
+	c.keepInL1(l.key, entry, end.Sub(now)+l.late.keep())
+	c.hitL1(l, l.began)
+	return rows
+}
