@@ -50,6 +50,8 @@ func TestCommandsOnADatabase(t *testing.T) {
 		}
 	})
 
+	t.Run("top", func(t *testing.T) { showsTop(t, dsn) })
+
 	t.Run("invalidate", func(t *testing.T) {
 		app, err := sql.Open("mlcache", dsn)
 		if err != nil {
@@ -67,7 +69,15 @@ func TestCommandsOnADatabase(t *testing.T) {
 			}
 			return n
 		}
-		for i, args := range [][]string{{"orders"}, {"public.orders"}, {"--all"}} {
+		for i, args := range [][]string{
+			{"--dsn", dsn, "orders"},
+			{"--dsn", dsn, "public.orders"},
+			{"--dsn", dsn, "open_orders"}, // the view stands for its table
+			{"--dsn", dsn, "--all"},
+			{"--redis", rd.URL, "orders"},
+			{"--redis", rd.URL, "--namespace", "mlcache", "public.orders"},
+			{"--redis", rd.URL, "--all"},
+		} {
 			warm(t, handle, read)
 			if _, err := past.ExecContext(context.Background(), "UPDATE orders SET n = n + 1"); err != nil {
 				t.Fatal(err)
@@ -75,7 +85,7 @@ func TestCommandsOnADatabase(t *testing.T) {
 			if n := read(); n != i+1 {
 				t.Fatalf("%d: the cache held nothing to drop, or noticed a write past it", n)
 			}
-			if code, out, errOut := command(t, "", append([]string{"invalidate", "--dsn", dsn}, args...)...); code != exitOK || out+errOut != "" {
+			if code, out, errOut := command(t, "", append([]string{"invalidate"}, args...)...); code != exitOK || out+errOut != "" {
 				t.Fatalf("%q: exit code %d, %s%s", args, code, out, errOut)
 			}
 			time.Sleep(200 * time.Millisecond) // the bound
@@ -83,13 +93,28 @@ func TestCommandsOnADatabase(t *testing.T) {
 				t.Errorf("after invalidate %q the old answer %d is served past the bound", args, n)
 			}
 		}
+		code, out, errOut := command(t, "", "invalidate", "--redis", rd.URL, "--json", "orders")
+		if code != exitOK || out != `{"namespace":"mlcache","all":false,"tables":["orders"]}`+"\n" {
+			t.Errorf("exit code %d, %s%s", code, out, errOut)
+		}
+		code, out, errOut = command(t, "", "invalidate", "--redis", "redis://127.0.0.1:1", "--all")
+		if code != exitFailed || out != "" || !strings.Contains(errOut, "Redis could not be told") {
+			t.Errorf("without a Redis: exit code %d, %s%s", code, out, errOut)
+		}
+		code, out, errOut = command(t, "", "invalidate", "--dsn", strings.Replace(dsn, "mlcache:", "mlcache:x", 1), "open_orders")
+		if code != exitFailed || out != "" || errOut == "" {
+			t.Errorf("without the database: exit code %d, %s%s", code, out, errOut)
+		}
 	})
 }
 
-// warm reads until an answer comes from memory.
+// warm reads until an answer comes from memory that is older than the bound: in a
+// young namespace answers end with it, and nothing would have to be dropped.
 func warm(t *testing.T, handle *mlcache.Handle, read func() int) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); {
+		read()
+		time.Sleep(250 * time.Millisecond)
 		before := handle.Stats().L1Hits
 		if read(); handle.Stats().L1Hits > before {
 			return

@@ -4,15 +4,21 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/mlcache/mlcache"
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/demo"
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/servers"
+	mlcacheprom "github.com/mlcache/mlcache/metrics/prometheus"
+	"github.com/mlcache/mlcache/status"
 )
 
 // applicationCommand is how the demo starts its application processes: this same
@@ -37,6 +43,8 @@ func newDemo() *cobra.Command {
 			"MLCACHE_DEMO_POSTGRES_IMAGE and MLCACHE_DEMO_REDIS_IMAGE), else, as root on Debian\n" +
 			"or Ubuntu, from packages that it installs. In a database that it was given it uses\n" +
 			"a schema of its own, and in a Redis keys of its own; it removes both at the end.\n\n" +
+			"With --listen 127.0.0.1:9187 and a longer --duration there is a status page to look\n" +
+			"at, and metrics for Prometheus.\n\n" +
 			"The exit code is 3 if an answer was wrong.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,6 +66,7 @@ func newDemo() *cobra.Command {
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to read through the cache")
 	f.DurationVar(&o.WriteEvery, "write-every", time.Second, "time between two writes meanwhile; 0 for none")
 	f.IntVar(&o.Rounds, "rounds", 20, "how often to measure when the other process sees a write")
+	f.StringVar(&o.Listen, "listen", "", "address, such as 127.0.0.1:9187, at which one of the processes shows its status page and, under /metrics, its metrics while the demo runs")
 	f.DurationVar(&o.Bound, "max-staleness", time.Second, "how old an answer may be, mlcache_max_staleness")
 	return cmd
 }
@@ -77,12 +86,15 @@ func newDemoApplication() *cobra.Command {
 }
 
 // openCached opens a database as any application would: by the driver's name.
-func openCached(dsn string) (*sql.DB, func() demo.Counts, error) {
+func openCached(dsn, listen string) (*sql.DB, func() demo.Counts, error) {
 	db, err := sql.Open("mlcache", dsn)
 	if err != nil {
 		return nil, nil, err
 	}
 	handle, err := mlcache.From(db)
+	if err == nil && listen != "" {
+		err = show(handle, listen)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
@@ -91,3 +103,21 @@ func openCached(dsn string) (*sql.DB, func() demo.Counts, error) {
 		return demo.Counts{L1: s.L1Hits, L2: s.L2Hits, Misses: s.Misses, Bypasses: s.Bypasses}
 	}, nil
 }
+
+// show serves the status page and the metrics as a service would, until the process ends.
+func show(handle *mlcache.Handle, address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(mlcacheprom.NewCollector(handle, nil))
+	mux := http.NewServeMux()
+	mux.Handle("/{$}", status.Handler(handle))
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+	go func() { _ = server.Serve(listener) }() // the process ends without it
+	return nil
+}
+
+const readHeaderTimeout = 5 * time.Second

@@ -5,7 +5,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +25,7 @@ import (
 
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/demo"
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/servers"
+	"github.com/mlcache/mlcache/metrics"
 )
 
 func small(more ...string) []string {
@@ -121,6 +125,105 @@ func TestDemoOnServersOfItsOwn(t *testing.T) {
 	for line := range strings.Lines(out) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// idleInTheDemo are the metrics that stand still in a demo where all is well.
+var idleInTheDemo = map[string]bool{
+	"multilevel_cache_fence_errors_total": true, "multilevel_cache_late_invalidations_total": true, "multilevel_cache_fills_dropped_total": true,
+	"multilevel_cache_late_answers_total": true, "multilevel_cache_renewals_total": true, "multilevel_cache_schema_changes_total": true,
+	"multilevel_cache_epochs_total": true, "multilevel_cache_resyncs_total": true, "multilevel_cache_subscriptions_total": true,
+	"multilevel_cache_l1_evictions_total": true, "multilevel_cache_flights_shared_total": true, "multilevel_cache_bypasses_total": true,
+}
+
+// TestDemoShowsItself scrapes a demo under load: every metric is there, those that count what the demo does grow, and the status page
+// is served.
+func TestDemoShowsItself(t *testing.T) {
+	check := quietPlace(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	type ended struct {
+		code   int
+		errOut string
+	}
+	done := make(chan ended, 1)
+	go func() {
+		var out, errOut strings.Builder
+		code := run(small("--listen", address, "--duration", "6s"), strings.NewReader(""), &out, &errOut)
+		done <- ended{code, errOut.String()}
+	}()
+	get := func(path string) (string, error) {
+		resp, err := http.Get("http://" + address + path)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s: %s", path, resp.Status)
+		}
+		return string(body), err
+	}
+	// The sum of a metric's values: of a histogram, the number of observations.
+	scrape := func() (map[string]float64, error) {
+		text, err := get("/metrics")
+		sums := map[string]float64{}
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			at := strings.LastIndexByte(line, ' ')
+			if at < 0 || strings.HasPrefix(line, "#") {
+				continue
+			}
+			n, numberErr := strconv.ParseFloat(line[at+1:], 64)
+			if numberErr != nil {
+				return nil, fmt.Errorf("%q: %w", line, numberErr)
+			}
+			name, _, _ := strings.Cut(line[:at], "{")
+			sums[strings.TrimSuffix(name, "_count")] += n
+		}
+		return sums, err
+	}
+	var first, last map[string]float64
+	var page string
+	for {
+		select {
+		case e := <-done:
+			if e.code != exitOK {
+				t.Fatalf("exit code %d\n%s", e.code, e.errOut)
+			}
+			check()
+			if first == nil || !strings.Contains(page, "<title>mlcache") {
+				t.Fatalf("nothing was shown; the page: %q", page)
+			}
+			for _, m := range metrics.All() {
+				n, there := last[m.Name]
+				if !there && m.Name != "multilevel_cache_bypasses_total" { // it has no value before the first bypass
+					t.Errorf("no %s", m.Name)
+				}
+				if m.Type != metrics.Gauge && !idleInTheDemo[m.Name] && n <= first[m.Name] {
+					t.Errorf("%s stands still: %v, then %v", m.Name, first[m.Name], n)
+				}
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+		now, err := scrape()
+		if err != nil {
+			continue // not yet, or no more
+		}
+		if first == nil {
+			first = now
+		}
+		last = now
+		if shown, err := get("/"); err == nil {
+			page = shown
 		}
 	}
 }

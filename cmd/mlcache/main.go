@@ -1,8 +1,9 @@
-// Command mlcache shows what the query cache does and explains what it makes of
-// SQL texts. Run it without arguments for its commands.
+// Command mlcache shows what the query cache does, explains what it makes of SQL
+// texts, and helps to operate it. Run it without arguments for its commands.
 //
 // Exit codes: 0 success; 1 something failed; 2 wrong usage; 3 the demo got a
-// wrong answer from the cache; 130 and 143 ended by SIGINT and SIGTERM.
+// wrong answer from the cache; 130 and 143 ended by SIGINT and SIGTERM. Those of
+// doctor are 0 all is well; 1 warnings; 2 errors.
 package main
 
 import (
@@ -49,6 +50,10 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	}
 	if err == nil {
 		return exitOK
+	}
+	var found diagnosis
+	if errors.As(err, &found) {
+		return int(found)
 	}
 	_, _ = fmt.Fprintln(errOut, err)
 	var usage usageError
@@ -99,9 +104,11 @@ func newRoot() *cobra.Command {
 		Use:   "mlcache",
 		Short: "A query cache for PostgreSQL, in memory and in Redis",
 		Long: "mlcache is a database/sql driver that answers repeated SELECTs from memory or Redis.\n" +
-			"This command shows what it does and explains what it makes of SQL texts.\n\n" +
+			"This command shows what it does, explains what it makes of SQL texts, and helps to\n" +
+			"operate it.\n\n" +
 			"Exit codes: 0 success; 1 something failed; 2 wrong usage; 3 the demo got a\n" +
-			"wrong answer from the cache; 130 and 143 ended by SIGINT and SIGTERM.",
+			"wrong answer from the cache; 130 and 143 ended by SIGINT and SIGTERM. Those of doctor:\n" +
+			"0 all is well; 1 warnings; 2 errors.",
 		Version:       version(),
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -109,7 +116,19 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDemo(), newDemoApplication(), newExplain(), newInvalidate(), newVersion())
+	root.AddCommand(newBench(), newDemo(), newDemoApplication(), newDoctor(), newExplain(), newInvalidate(), newStats(), newTop(), newWatch(), newVersion())
+	for _, cmd := range root.Commands() {
+		// No argument of any command is a file.
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+		for _, name := range []string{"dsn", "redis", "namespace"} {
+			if cmd.Flags().Lookup(name) != nil {
+				_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions) // fails only for an unknown flag
+			}
+		}
+		if cmd.Flags().Lookup("redis-mode") != nil {
+			_ = cmd.RegisterFlagCompletionFunc("redis-mode", cobra.FixedCompletions([]string{"single", "cluster", "sentinel"}, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
 	return root
 }
 

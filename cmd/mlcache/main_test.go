@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(exitOK)
 	}
-	if len(os.Args) > 1 && (os.Args[1] == applicationCommand || os.Args[1] == "demo") {
+	if len(os.Args) > 1 && (os.Args[1] == applicationCommand || os.Args[1] == "demo" || os.Args[1] == "top") {
 		main()
 	}
 	os.Exit(m.Run())
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 // openCareless takes the Redis out of the DSN: each process has a cache of its
 // own, as with a library that knows nothing of other processes.
-func openCareless(dsn string) (*sql.DB, func() demo.Counts, error) {
+func openCareless(dsn, listen string) (*sql.DB, func() demo.Counts, error) {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return nil, nil, err
@@ -40,7 +40,7 @@ func openCareless(dsn string) (*sql.DB, func() demo.Counts, error) {
 	query := u.Query()
 	query.Del("mlcache_redis")
 	u.RawQuery = query.Encode()
-	return openCached(u.String())
+	return openCached(u.String(), listen)
 }
 
 func command(t *testing.T, in string, args ...string) (code int, out, errOut string) {
@@ -55,6 +55,9 @@ func TestWrongUsageEndsWithTwo(t *testing.T) {
 		{"nonsense"}, {"--nonsense"}, {"demo", "--products", "many"}, {"demo", "--orders", "0"}, {"demo", "extra"},
 		{"invalidate", "t"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x", "t"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_nonsense=1", "t"},
 		{"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_redis=redis://127.0.0.1"}, {"invalidate", "--dsn", "postgres://127.0.0.1/x?mlcache_redis=redis://127.0.0.1", "--all", "t"},
+		{"watch"}, {"watch", "--redis", "nonsense"}, {"watch", "--redis", "redis://127.0.0.1", "--for", "-1s"}, {"stats"}, {"stats", "--dsn", "postgres://127.0.0.1/x"}, {"stats", "--redis", "redis://127.0.0.1", "--namespace", "a{b"},
+		{"bench"}, {"bench", "--dsn", "postgres://127.0.0.1/x"}, {"bench", "--file", "x"}, {"bench", "--dsn", "postgres://127.0.0.1/x", "--file", "x", "--pg-stat-statements"},
+		{"bench", "--dsn", "postgres://127.0.0.1/x", "--file", "x", "--for", "0s"}, {"bench", "--dsn", "postgres://127.0.0.1/x?mlcache_nonsense=1", "--file", "x"},
 		{"explain"}, {"explain", "--json", "SELECT 1"}, {"version", "extra"},
 	} {
 		code, out, errOut := command(t, "", args...)
@@ -72,6 +75,7 @@ func TestHelpAndVersion(t *testing.T) {
 		{nil, "Exit codes"}, {[]string{"--help"}, "explain"}, {[]string{"version"}, "mlcache version "},
 		{[]string{"--version"}, "mlcache version "}, {[]string{"demo", "--help"}, "DATABASE_URL"},
 		{[]string{"completion", "bash"}, "bash completion"},
+		{[]string{"watch", "--help"}, "missed"}, {[]string{"bench", "--help"}, "Nothing is written"}, {[]string{"doctor", "--help"}, "2 if there are errors"}, {[]string{"stats", "--help"}, "Handle.Stats"},
 	} {
 		code, out, errOut := command(t, "", test.args...)
 		if code != exitOK || !strings.Contains(out, test.want) || errOut != "" {
@@ -79,6 +83,19 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 		if strings.Contains(out, applicationCommand) {
 			t.Errorf("%q lists the demo's own command", test.args)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"", "doctor\t"}, {"invalidate --redis-mode=", "sentinel\n"}, {"watch --redis-mode ", "cluster\n"}, {"stats --na", "--namespace\t"},
+		{"invalidate ", ":4\n"}, {"doctor --dsn ", ":4\n"}, {"bench --pg", "--pg-stat-statements\t"}, {"bench --file ", ":0\n"}, // 4: no names of files
+	} {
+		// The last word is the one to be completed.
+		code, out, _ := command(t, "", append([]string{"__complete"}, strings.Split(test.args, " ")...)...)
+		if code != exitOK || !strings.Contains(out, test.want) || strings.Contains(out, applicationCommand) {
+			t.Errorf("%q: exit code %d, said %q", test.args, code, out)
 		}
 	}
 }

@@ -26,8 +26,9 @@ type Counts struct {
 }
 
 // Opener opens a database through a cache. The function that it returns beside
-// counts that database's reads.
-type Opener func(dsn string) (*sql.DB, func() Counts, error)
+// counts that database's reads. Where listen is not empty, it is the address at
+// which to show what the cache does, until the process ends.
+type Opener func(dsn, listen string) (*sql.DB, func() Counts, error)
 
 // Serve runs an application process: it does what the parent asks for on in, and
 // returns when in ends, which it also does when the parent dies.
@@ -88,6 +89,8 @@ type progress struct{ plain, l1, l2, origin, checked atomic.Uint64 }
 type Setup struct {
 	// Process is its number, from 0.
 	Process int
+	// Listen is handed to the Opener.
+	Listen string
 	// CachedDSN is opened with the Opener, DirectDSN with pgx.
 	CachedDSN, DirectDSN string
 	Shop                 shop.Shop
@@ -102,7 +105,7 @@ type None struct{}
 // Open must be called first, once.
 func (a *App) Open(s Setup, _ *None) error {
 	a.setup = s
-	cached, counts, err := a.open(s.CachedDSN)
+	cached, counts, err := a.open(s.CachedDSN, s.Listen)
 	if err != nil {
 		return err
 	}

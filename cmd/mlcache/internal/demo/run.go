@@ -35,6 +35,9 @@ type Options struct {
 
 	// Postgres and Redis say where the servers come from.
 	Postgres, Redis servers.Options
+	// Listen is the address at which the first application process shows what its
+	// cache does; empty for none.
+	Listen string
 	// Command starts an application process: it must call Serve.
 	Command []string
 	// Out is where to show everything; Terminal, whether it understands control
@@ -199,8 +202,12 @@ func (d *demo) startApplications(ctx context.Context) (err error) {
 	})
 	d.later(func(context.Context) error { return d.fleet.close() })
 	for i := range processes {
+		listen := ""
+		if i == 0 {
+			listen = d.Listen
+		}
 		r, err := startRemote(ctx, d.Command, Setup{
-			Process: i, CachedDSN: cached, DirectDSN: d.postgres.URL, Shop: d.shop, Bound: d.Bound,
+			Process: i, Listen: listen, CachedDSN: cached, DirectDSN: d.postgres.URL, Shop: d.shop, Bound: d.Bound,
 		})
 		if err != nil {
 			return err

@@ -19,9 +19,9 @@ func TestText(t *testing.T) {
 	for _, test := range []struct{ sql, want string }{
 		{`SELECT count(*) FROM shop.products`, `{"kind":"read","reads":["shop.products"],"writes":[],"funcs":["count"],"cacheable":true,"reason":""}`},
 		{`SELECT 1 FROM "Odd""Name" WHERE 1 < 2`, `{"kind":"read","reads":["\"Odd\"\"Name\""],"writes":[],"funcs":[],"cacheable":true,"reason":""}`},
-		{`SELECT now()`, `{"kind":"read","reads":[],"writes":[],"funcs":["now"],"cacheable":false,"reason":"time_function","detail":"now"}`},
-		{`DELETE FROM t`, `{"kind":"write","reads":[],"writes":["t"],"funcs":[],"cacheable":false,"reason":"not_a_read"}`},
-		{`BEGIN`, `{"kind":"tx","reads":[],"writes":[],"funcs":[],"cacheable":false,"reason":"transaction"}`},
+		{`SELECT now()`, `{"kind":"read","reads":[],"writes":[],"funcs":["now"],"cacheable":false,"reason":"time_function","detail":"now","advice":"pass the moment as an argument, rounded if it can be: WHERE at > $1"}`},
+		{`DELETE FROM t`, `{"kind":"write","reads":[],"writes":["t"],"funcs":[],"cacheable":false,"reason":"not_a_read","advice":"nothing: only the database can answer it"}`},
+		{`BEGIN`, `{"kind":"tx","reads":[],"writes":[],"funcs":[],"cacheable":false,"reason":"transaction","advice":"nothing: only the database can answer it"}`},
 	} {
 		in, err := json.Marshal(test.sql)
 		if err != nil {
@@ -39,7 +39,7 @@ func TestPrint(t *testing.T) {
 	var out strings.Builder
 	for _, x := range []mlcache.Explanation{
 		{Kind: "read", Reads: []string{"public.a", "public.b"}, Cacheable: true, Via: map[string]string{"public.b": "view public.v"}},
-		{Kind: "write", WritesAll: true, Reason: "not_a_read", Detail: "DO"},
+		{Kind: "write", WritesAll: true, Reason: "not_a_read", Detail: "DO", Advice: "nothing"},
 	} {
 		if err := Print(&out, x); err != nil {
 			t.Fatal(err)
@@ -50,13 +50,14 @@ reads      public.a, public.b
 writes     -
 functions  -
 cacheable  yes
-           public.b by view public.v
+           public.b, through view public.v
 kind       write
 reads      -
 writes     any table
 functions  -
 cacheable  no, not_a_read: DO
            the statement changes data or the schema
+to change  nothing
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)

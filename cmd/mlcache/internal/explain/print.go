@@ -21,8 +21,11 @@ func Print(w io.Writer, x mlcache.Explanation) error {
 		if x.Detail != "" {
 			cacheable += ": " + x.Detail
 		}
-		if doc := x.Reason.Doc(); doc != "" {
+		if doc := mlcache.ReasonDoc(x.Reason); doc != "" {
 			cacheable += "\n           " + doc
+		}
+		if x.Advice != "" {
+			cacheable += "\nto change  " + x.Advice
 		}
 	}
 	if _, err := fmt.Fprintf(w, "kind       %s\nreads      %s\nwrites     %s\nfunctions  %s\ncacheable  %s\n",
@@ -31,7 +34,7 @@ func Print(w io.Writer, x mlcache.Explanation) error {
 	}
 	for _, table := range append(slices.Clone(x.Reads), x.Writes...) {
 		if via := x.Via[table]; via != "" {
-			if _, err := fmt.Fprintf(w, "           %s by %s\n", table, via); err != nil {
+			if _, err := fmt.Fprintf(w, "           %s, through %s\n", table, via); err != nil {
 				return err
 			}
 		}
