@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"net/url"
 	"testing"
 	"time"
 
@@ -139,7 +140,7 @@ func TestCatalogLoadLeavesConnectionClean(t *testing.T) {
 	locker := catalogConnect(t, dsn)
 	locker.exec(t, "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
 	start := time.Now()
-	if _, err := catalog.Load(harness.Context(t), c); err == nil {
+	if _, err := catalog.Load(harness.Context(t), c, catalog.OwnRoles); err == nil {
 		t.Error("a schema that is being changed was loaded")
 	} else if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("waited %s for a lock", took)
@@ -185,3 +186,51 @@ func TestCatalogLoadTime(t *testing.T) {
 }
 
 var _ catalog.Querier = catalogConn{(*pgx.Conn)(nil)}
+
+// TestCatalogFingerprintOfRoles changes roles that lend the session nothing, which
+// must not drop what is cached (credentials may be made every minute), and roles
+// that do.
+func TestCatalogFingerprintOfRoles(t *testing.T) {
+	dsn := harness.NewDatabase(t)
+	admin := catalogConnect(t, dsn)
+	user, group, owner, other := catalogRole(t, dsn), catalogRole(t, dsn), catalogRole(t, dsn), catalogRole(t, dsn)
+	admin.exec(t, "CREATE ROLE "+user+" LOGIN PASSWORD '"+user+"'; CREATE ROLE "+group+"; CREATE ROLE "+owner+"; CREATE TABLE t (id int); CREATE VIEW v AS SELECT * FROM t; ALTER VIEW v OWNER TO "+owner)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, user)
+	c := catalogConnect(t, u.String())
+	fingerprint := func(roles catalog.Roles) string {
+		f, err := catalog.Fingerprint(harness.Context(t), c, roles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for _, tt := range []struct {
+		ddl  string
+		seen bool
+	}{
+		{"CREATE ROLE " + other + " LOGIN", false},
+		{"GRANT " + group + " TO " + other, false},
+		{"ALTER ROLE " + other + " BYPASSRLS", false},
+		{"ALTER ROLE " + other + " SET search_path = x", false},
+		{"GRANT " + group + " TO " + user, true},
+		{"ALTER ROLE " + group + " BYPASSRLS", true},
+		{"ALTER ROLE " + user + " BYPASSRLS", true},
+		{"ALTER ROLE " + user + " SET search_path = x", true},
+		{"ALTER ROLE " + owner + " BYPASSRLS", true},
+		{"GRANT " + other + " TO " + owner, true},
+		{"REVOKE " + group + " FROM " + user, true},
+	} {
+		own, all := fingerprint(catalog.OwnRoles), fingerprint(catalog.AllRoles)
+		admin.exec(t, tt.ddl)
+		if seen := fingerprint(catalog.OwnRoles) != own; seen != tt.seen {
+			t.Errorf("%s: seen %t", tt.ddl, seen)
+		}
+		if fingerprint(catalog.AllRoles) == all {
+			t.Errorf("%s: not seen among all roles", tt.ddl)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (c catalogConn) exec(t testing.TB, sql string) {
 
 func (c catalogConn) load(t testing.TB) *catalog.Snapshot {
 	t.Helper()
-	s, err := catalog.Load(harness.Context(t), c)
+	s, err := catalog.Load(harness.Context(t), c, catalog.OwnRoles)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func planned(node any, into []string) []string {
 
 func mustFingerprint(t testing.TB, c catalogConn) string {
 	t.Helper()
-	f, err := catalog.Fingerprint(harness.Context(t), c)
+	f, err := catalog.Fingerprint(harness.Context(t), c, catalog.OwnRoles)
 	if err != nil {
 		t.Fatal(err)
 	}

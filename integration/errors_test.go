@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -79,4 +80,48 @@ func TestEndedContextFailsItsQueryOnly(t *testing.T) {
 		}
 	}
 	harness.Query(t, db, "SELECT id FROM item")
+}
+
+// A cancelled statement costs its connection. Whoever holds the next sql.Conn, which database/sql gives no second try,
+// notices nothing, and a statement that was prepared on the lost connection still works.
+func TestConnectionIsLostToACancelledStatement(t *testing.T) {
+	t.Parallel()
+	for _, driver := range []string{"pgx", "mlcache"} {
+		t.Run(driver, func(t *testing.T) {
+			ctx := harness.Context(t)
+			db := harness.Open(t, driver, harness.NewDatabase(t, "CREATE TABLE item (id int)", "INSERT INTO item VALUES (1)"))
+			db.SetMaxOpenConns(1)
+			read, err := db.PrepareContext(ctx, "SELECT id FROM item")
+			if err != nil {
+				t.Fatal(err)
+			}
+			write, err := db.PrepareContext(ctx, "UPDATE item SET id = id + 1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for want := 1; want < 4; want++ {
+				var id int
+				if err := read.QueryRowContext(ctx).Scan(&id); err != nil || id != want {
+					t.Fatalf("%d, %v", id, err)
+				}
+				short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+				if _, err := db.ExecContext(short, "SELECT pg_sleep(10)"); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("the statement was not cancelled: %v", err)
+				}
+				cancel()
+				conn, err := db.Conn(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
+					t.Fatalf("BEGIN on the next connection: %v", err)
+				}
+				harness.Exec(t, conn, "ROLLBACK")
+				conn.Close()
+				if _, err := write.ExecContext(ctx); err != nil {
+					t.Fatalf("a prepared statement afterwards: %v", err)
+				}
+			}
+		})
+	}
 }

@@ -159,6 +159,7 @@ func TestEveryKindOfWriteInvalidatesWhatItMust(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			harness.Ready(t, cached)
 			ctx := t.Context()
 			answers := func() []harness.Result {
 				out := make([]harness.Result, len(everyRead))

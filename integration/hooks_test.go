@@ -74,6 +74,7 @@ func TestAPlainPgxConnectorIsLazy(t *testing.T) {
 	}
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { db.Close() })
+	harness.Ready(t, db)
 	see(harness.Context(t), t, db, "SELECT v FROM plain", "plain")
 	log.Break()
 	before := log.Connections()

@@ -8,3 +8,6 @@ import (
 )
 
 var optionalSince127 = []reflect.Type{reflect.TypeFor[driver.RowsColumnScanner]()}
+
+// scansColumns: database/sql hands destinations to the driver.
+const scansColumns = true

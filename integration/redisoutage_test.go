@@ -3,6 +3,7 @@ package integration
 import (
 	"database/sql"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -28,8 +29,16 @@ type outage struct {
 
 func newOutage(t *testing.T, redisArgs ...string) *outage {
 	t.Helper()
-	o := &outage{t: t, redis: harness.StartRedis(t, redisArgs...), written: []time.Time{time.Now()}}
-	o.dsn = harness.With(harness.NewDatabase(t, warmup, productTables), "mlcache_redis", o.redis.URL(), "mlcache_namespace", harness.NewNamespace(t))
+	redis := harness.StartRedis(t, redisArgs...)
+	o := newOutageOf(t, redis.URL(), "single")
+	o.redis = redis
+	return o
+}
+
+func newOutageOf(t *testing.T, url, mode string) *outage {
+	t.Helper()
+	o := &outage{t: t, written: []time.Time{time.Now()}}
+	o.dsn = harness.With(harness.NewDatabase(t, warmup, productTables), "mlcache_redis", url, "mlcache_redis_mode", mode, "mlcache_namespace", harness.NewNamespace(t))
 	o.writer = harness.StartProcess(t, "mlcache", o.dsn)
 	o.addReader()
 	o.addReader()
@@ -183,6 +192,52 @@ func TestRedisLosesItsKeys(t *testing.T) {
 		o.run("after FLUSHALL", 300*time.Millisecond)
 	}
 	o.recover()
+}
+
+// What Redis holds is more than it may: every command evicts, first entries, then
+// the versions too, and what is stored is refused.
+func TestRedisEvicts(t *testing.T) {
+	t.Parallel()
+	o := newOutage(t)
+	client := redisClient(t, o.redis.URL())
+	set := func(name, value string) {
+		t.Helper()
+		if err := client.ConfigSet(harness.Context(t), name, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.run("healthy", time.Second)
+	set("maxmemory-policy", "allkeys-lru")
+	for range 3 {
+		set("maxmemory", "1000000") // less than the server itself
+		o.run("evicting", time.Second)
+		if n := client.DBSize(harness.Context(t)).Val(); n > 1 {
+			t.Errorf("void: %d keys were not evicted", n)
+		}
+		set("maxmemory", "0")
+		o.run("not evicting", 300*time.Millisecond)
+	}
+	o.recover()
+}
+
+// The master dies and its replica takes over, which may have missed the last
+// writes.
+func TestRedisFailsOver(t *testing.T) {
+	t.Parallel()
+	sentinel, master := startSentinel(t)
+	o := newOutageOf(t, "redis://"+sentinel.addr+"?master_name=main", "sentinel")
+	o.run("healthy", time.Second)
+	sentinel.do("SENTINEL", "SET", "main", "down-after-milliseconds", "500")
+	master.kill()
+	o.run("failing over", 4*time.Second)
+	o.recover()
+	host, port, _ := net.SplitHostPort(master.addr)
+	c := sentinel.client()
+	defer c.Close()
+	now, err := c.Do(t.Context(), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main").StringSlice()
+	if err != nil || len(now) != 2 || now[0] == host && now[1] == port {
+		t.Errorf("void: nothing has failed over: the master is %v, %v", now, err)
+	}
 }
 
 // A program starts, reads and writes though Redis is not there yet, and is cached

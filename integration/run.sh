@@ -59,26 +59,20 @@ fi
 
 # The tests mostly wait for servers, so more of them run at once than there are cores.
 run=(go test -race -count=1 -parallel 6 -timeout 20m)
-if [ "${1:-}" = --all ]; then
-  all=1
-elif [ $# -gt 0 ]; then
+if [ $# -gt 0 ]; then
   "${run[@]}" "$@"
   exit
 fi
 
-# The modules and packages below take longer, or need a machine that does nothing else:
-# run.sh --all runs them too.
-exec_all() {
-  local failed=0 module
-  "${run[@]}" ./... || failed=1
-  # Modules of their own, so that what they need stays out of the other tests' way.
-  for module in */go.mod; do
-    (cd "${module%/go.mod}" && GOWORK=off "${run[@]}" ./...) || failed=1
-  done
-  return "$failed"
-}
-if [ -n "${all:-}" ]; then
-  exec_all
-  exit
-fi
-"${run[@]}" -skip 'TestInvalidationHistory|TestInvalidationOverSentinel|TestInvalidationKilledWriter' . ./harness/...
+# What runs later is compiled while the tests wait, and only when they wait.
+nice -n 19 make --no-print-directory -C .. compile-ahead >/dev/null 2>&1 &
+compiling=$!
+
+failed=0
+"${run[@]}" ./... || failed=1
+wait "$compiling" || true # what went wrong shows again below
+# Modules of their own, so that what they need stays out of the other tests' way.
+for module in */go.mod; do
+  (cd "${module%/go.mod}" && GOWORK=off "${run[@]}" ./...) || failed=1
+done
+exit "$failed"

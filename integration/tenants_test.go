@@ -57,6 +57,7 @@ func TestTenantsNeverSeeEachOthersRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	harness.Ready(t, db)
 	conn := func(statements ...string) *sql.Conn {
 		c, err := db.Conn(ctx)
 		if err != nil {

@@ -48,7 +48,7 @@ func TestEachQueryCountsOnce(t *testing.T) {
 			{run: query("SELECT n FROM t"), l1: 1},
 			{run: query("SELECT n FROM t WHERE s = $1", "fail"), misses: 1},
 			{run: query("SELECT n FROM t WHERE s = $1", "now"), bypasses: 1, reason: mlcache.ReasonDateArgument},
-			{run: query("SELECT n FROM t WHERE s = $1", struct{}{}), bypasses: 1, reason: mlcache.ReasonArgument},
+			{run: query("SELECT n FROM t WHERE s = $1", valuer{int64(1)}), bypasses: 1, reason: mlcache.ReasonArgument},
 			{run: query("SELECT n FROM t FOR UPDATE"), bypasses: 1},
 			{run: query("/* mlcache: off */ SELECT n FROM t"), bypasses: 1, reason: mlcache.ReasonBypass},
 			{run: query("INSERT INTO u VALUES (1) RETURNING n"), bypasses: 1},

@@ -21,9 +21,10 @@ type peer struct {
 // newPeer joins the namespace. One poll an hour is as good as none: what the test sees came from elsewhere.
 func newPeer(t testing.TB, addr string, edit ...func(*invalidation.Config)) *peer {
 	t.Helper()
+	// Patient: the race detector on a busy machine makes the scripts of a Redis in Go slow.
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		DialTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
 	})
 	cfg := invalidation.Config{Client: client, Namespace: "test", MaxStaleness: time.Hour, FenceLease: 5 * time.Second}
 	for _, f := range edit {

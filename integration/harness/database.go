@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mlcache/mlcache"
 )
 
 // AdminDSN is the DSN, for pgx, of a user that may create databases and roles.
@@ -88,15 +90,34 @@ func KeywordValue(t testing.TB, dsn string) string {
 }
 
 // Open opens a DB with the driver "mlcache" or "pgx" and closes it when the test
-// ends.
+// ends. Tests run side by side in one process, and each has a database of its own: a
+// URL without a namespace gets that database's name for one.
 func Open(t testing.TB, driverName, dsn string) *sql.DB {
 	t.Helper()
+	if u, err := url.Parse(dsn); err == nil && driverName == "mlcache" && u.Scheme != "" && !u.Query().Has("mlcache_namespace") {
+		if name := strings.Trim(u.Path, "/"); name != "" {
+			dsn = With(dsn, "mlcache_namespace", name)
+		}
+	}
 	db, err := sql.Open(driverName, dsn)
 	if err != nil {
 		t.Fatalf("open %s: %v", driverName, err)
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// Ready waits until the cache behind db can serve: the first query of a process
+// goes past it otherwise.
+func Ready(t testing.TB, db *sql.DB) {
+	t.Helper()
+	h, err := mlcache.From(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Ready(Context(t)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Execer is a *sql.DB, *sql.Tx or *sql.Conn.

@@ -54,9 +54,19 @@ func Main(m *testing.M) {
 // leaveUTC puts the process into a time zone in which UTC, the session's zone and
 // the machine's own are three things.
 func leaveUTC() (err error) {
-	time.Local, err = time.LoadLocation("America/St_Johns")
+	zone := os.Getenv(envZone)
+	if zone == "" {
+		zone = "America/St_Johns"
+	}
+	time.Local, err = time.LoadLocation(zone)
 	return err
 }
+
+// envZone names another time zone for a process.
+const envZone = "MLCACHE_TEST_ZONE"
+
+// LocalZone is what [StartProcess] is given for a process in that time zone.
+func LocalZone(name string) (env string) { return envZone + "=" + name }
 
 // quiet drops what testcontainers has to say about each step of each container:
 // what goes wrong comes back as an error.

@@ -52,10 +52,11 @@ var (
 		f.wait(2500 * time.Millisecond)
 	}, 2 * time.Second, false}
 
-	// Answers of the database are old when they arrive: others have written since.
+	// Answers of the database to two processes are old when they arrive: others have written since. What a third one
+	// asks for arrives late: others read between its fence and its change.
 	farDatabase = fault{"database far from some", func(f *fleet) {
-		for _, p := range f.databases[:2] {
-			defer f.poison(p, toxic{"latency", "downstream", map[string]any{"latency": 20, "jitter": 20}})()
+		for i, stream := range []string{"downstream", "downstream", "upstream"} {
+			defer f.poison(f.databases[i], toxic{"latency", stream, map[string]any{"latency": 20, "jitter": 20}})()
 		}
 		f.wait(3 * time.Second)
 	}, 0, true}
@@ -166,7 +167,56 @@ var (
 	}, time.Second, true}
 
 	kill = fault{"a writer killed", (*fleet).killWriter, time.Second, true}
+
+	// The change is visible, and nobody is left who could tell of it: only the fence does.
+	killUnanswered = fault{"writers killed after commit", func(f *fleet) {
+		for i := range 2 {
+			f.killUnanswered(i)
+		}
+	}, 0, true}
 )
+
+// killUnanswered kills a process that has sent a change to the database, which has carried it out, while the answer is
+// still on its way. Nobody else writes for a while: another change would make that one known.
+func (f *fleet) killUnanswered(i int) {
+	remove := f.poison(f.databases[i], toxic{"latency", "downstream", map[string]any{"latency": 400}})
+	for _, p := range f.processes {
+		p.Hold()
+	}
+	f.wait(time.Second) // for the writes under way to end, and for the others to cache what they have made
+	before := f.versions()
+	f.processes[i].WriteOnce(3 * time.Second)
+	harness.Eventually(f.t, 20*time.Second, "the change is visible", func() bool { return f.versions() > before })
+	f.processes[i].Kill()
+	remove()
+	f.kill(i)
+	f.processes[i].Hold()
+	f.wait(rest)
+	for _, p := range f.processes {
+		p.Write()
+	}
+}
+
+// versions is how many versions the database has of all registers.
+func (f *fleet) versions() (n int) {
+	f.t.Helper()
+	f.must(f.direct.QueryRowContext(f.t.Context(), "SELECT count(*) FROM audit").Scan(&n))
+	return n
+}
+
+// rest is how long nobody writes, so that whoever gives an old answer then gives it beyond the bound.
+const rest = 1500 * time.Millisecond
+
+// rest lets the processes only read. What a fault has left in a cache is not driven out by new writes then.
+func (f *fleet) rest() {
+	for _, p := range f.processes {
+		p.Hold()
+	}
+	f.wait(rest)
+	for _, p := range f.processes {
+		p.Write()
+	}
+}
 
 // killWriter kills a process right after it has begun a write.
 func (f *fleet) killWriter() {
@@ -230,6 +280,7 @@ func (f *fleet) suffer(x fault) {
 	f.t.Helper()
 	f.recorder.Phase(history.Phase{Name: x.name, RedisBroken: !x.spares})
 	x.run(f)
+	f.rest()
 	if x.settle > 0 {
 		// What went wrong may still be on its way.
 		f.recorder.Phase(history.Phase{Name: "  settling", RedisBroken: !x.spares})
@@ -239,5 +290,5 @@ func (f *fleet) suffer(x fault) {
 	if torture > 0 {
 		time.Sleep(3 * time.Second) // most of the time the cache is in use
 	}
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(time.Second)
 }

@@ -91,6 +91,26 @@ func (p *Process) read(r *Recorder, out io.Reader) {
 	}
 }
 
+// Hold makes the worker write nothing until Write. What it has begun, it ends.
+func (p *Process) Hold() { p.order(orderHold) }
+
+// Write ends a Hold.
+func (p *Process) Write() { p.order(orderWrite) }
+
+// WriteOnce makes the worker change something at once, Hold or not, and returns
+// when it has begun, or after the limit.
+func (p *Process) WriteOnce(limit time.Duration) {
+	p.order(orderOnce)
+	p.Writing(limit)
+}
+
+func (p *Process) order(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.stdin, line); err != nil {
+		p.t.Error(err)
+	}
+}
+
 // Stop lets the worker end what it is about and waits for its end.
 func (p *Process) Stop() {
 	if p.ended {

@@ -29,9 +29,8 @@ type seen struct {
 	by       string
 }
 
-func (c *client) read(ctx context.Context) {
-	table := c.random.IntN(c.Shape.Tables)
-	row := 1 + c.random.IntN(c.Shape.Rows)
+// readRow reads a row, or more than that one, in one of several ways.
+func (c *client) readRow(ctx context.Context, table, row int) {
 	var on queryer = c.db
 	switch c.random.IntN(20) {
 	case 0, 1, 2:

@@ -46,6 +46,11 @@ func newCounted(t *testing.T, keysAndValues ...string) *counted {
 			return after.L1Hits > before.L1Hits
 		})
 	}
+	// What was answered is stored in the background.
+	for quiet := false; !quiet; {
+		time.Sleep(100 * time.Millisecond)
+		quiet = len(c.wire.take()) == 0
+	}
 	return c
 }
 
@@ -137,44 +142,84 @@ func TestWaitsForRedis(t *testing.T) {
 		slowWrite  = "UPDATE counter SET n = n + 1 WHERE id = $1 AND pg_sleep(0.3) IS NOT NULL"
 		writeTakes = 300 * time.Millisecond
 	)
-	timed := func(c *counted, f func()) time.Duration {
+	// The best of some: on a busy machine, or over a connection that is new, a single one takes longer. What must be
+	// waited for is waited for every time.
+	best := func(c *counted, f func(i int)) time.Duration {
 		c.wire.delay.Store(int64(redisTakes))
 		defer c.wire.delay.Store(0)
-		start := time.Now()
-		f()
-		return time.Since(start)
+		best := time.Hour
+		for i := range 5 {
+			start := time.Now()
+			f(i)
+			best = min(best, time.Since(start))
+		}
+		return best
 	}
 	t.Run("bounded", func(t *testing.T) {
 		c := newCounted(t)
-		write := func() { harness.Exec(t, c.one, slowWrite, 1) }
 		// The fence is sent alongside, the release is waited for.
-		if took := timed(c, write); took < writeTakes+redisTakes || took >= writeTakes+2*redisTakes {
+		if took := best(c, func(int) { harness.Exec(t, c.one, slowWrite, 1) }); took < writeTakes+redisTakes || took >= writeTakes+2*redisTakes {
 			t.Errorf("a write took %v", took)
 		}
+		// Also where the change takes no time: the release does not wait for the fence.
+		if took := best(c, func(int) { harness.Exec(t, c.one, writeCounter, 1) }); took < redisTakes || took >= 2*redisTakes {
+			t.Errorf("a fast write took %v", took)
+		}
 		harness.Query(t, c.one, readCounter, 1)
-		if took := timed(c, c.read(c.one, 1)); took >= redisTakes {
+		if took := best(c, func(int) { harness.Query(t, c.one, readCounter, 1) }); took >= redisTakes {
 			t.Errorf("a hit in L1 took %v", took)
 		}
-		// One GET; the entry is stored behind the reader's back. A connection to Redis
-		// that is new takes longer, so the best of some counts.
-		best := time.Minute
-		for id := range 5 {
-			best = min(best, timed(c, c.read(c.one, 2+id)))
-		}
-		if best < redisTakes || best >= 2*redisTakes {
-			t.Errorf("a miss took %v", best)
+		// One GET; the entry is stored behind the reader's back.
+		if took := best(c, func(i int) { harness.Query(t, c.one, readCounter, 2+i) }); took < redisTakes || took >= 2*redisTakes {
+			t.Errorf("a miss took %v", took)
 		}
 	})
 	t.Run("strict", func(t *testing.T) {
 		c := newCounted(t, "mlcache_consistency", "strict")
-		if took := timed(c, func() { harness.Exec(t, c.one, slowWrite, 1) }); took < writeTakes+2*redisTakes {
+		if took := best(c, func(int) { harness.Exec(t, c.one, slowWrite, 1) }); took < writeTakes+2*redisTakes {
 			t.Errorf("a write took %v: it did not wait for the fence", took)
 		}
 		harness.Query(t, c.one, readCounter, 1)
-		if took := timed(c, c.read(c.one, 1)); took < redisTakes || took >= 2*redisTakes {
+		if took := best(c, func(int) { harness.Query(t, c.one, readCounter, 1) }); took < redisTakes || took >= 2*redisTakes {
 			t.Errorf("a hit took %v", took)
 		}
 	})
+}
+
+// A fence that half of its lease, which is 5s, has gone by for is renewed before
+// the change is sent: here by a late answer, and nothing is renewed in the
+// background, as in a process that was stopped.
+func TestSlowFenceIsRenewed(t *testing.T) {
+	c := newCounted(t, "mlcache_consistency", "strict")
+	before := c.wire.renewals.Load()
+	harness.Exec(t, c.one, writeCounter, 1)
+	if n := c.wire.renewals.Load() - before; n != 0 {
+		t.Errorf("a new fence was renewed %d times", n)
+	}
+	tx, err := c.one.BeginTx(harness.Context(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Exec(t, tx, writeCounter, 1)
+	for what, write := range map[string]func(){
+		"a statement": func() { harness.Exec(t, c.other, writeCounter, 2) },
+		"a commit": func() {
+			if err := tx.Commit(); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		before := c.wire.renewals.Load()
+		c.wire.holdRenewal.Store(true)
+		// Only the answer to the fence is late.
+		c.wire.delay.Store(int64(2700 * time.Millisecond))
+		time.AfterFunc(time.Second, func() { c.wire.delay.Store(0) })
+		write()
+		if c.wire.renewals.Load() == before {
+			t.Errorf("%s was sent under a fence that may have ended", what)
+		}
+		time.Sleep(5 * time.Second) // the one that was held up
+	}
 }
 
 // With mlcache_on_redis_down=fail-writes, and Redis away, writes are refused and

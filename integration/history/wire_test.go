@@ -19,6 +19,10 @@ type wire struct {
 	upstream string
 	// delay holds up every answer.
 	delay atomic.Int64
+	// renewals counts the commands that renew fences; while holdRenewal is set, the
+	// next one goes nowhere for some seconds, and does not count.
+	renewals    atomic.Int64
+	holdRenewal atomic.Bool
 
 	mu    sync.Mutex
 	trips [][]string // the commands of each, without those of the background
@@ -88,6 +92,13 @@ func (w *wire) requests(down, up net.Conn) {
 				break
 			}
 			rest = rest[size:]
+			if len(command) > 4 && command[4] == "renew" {
+				if w.holdRenewal.CompareAndSwap(true, false) {
+					time.Sleep(5 * time.Second)
+				} else {
+					w.renewals.Add(1)
+				}
+			}
 			if name := name(command); name != "" {
 				names = append(names, name)
 			}
@@ -141,6 +152,8 @@ func name(command []string) string {
 			return op
 		}
 		return ""
+	case "hmget":
+		return "read" // strict's question, between MULTI and EXEC
 	case "get", "set":
 		return verb
 	default:

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mlcache/mlcache"
@@ -26,7 +27,8 @@ type Orders struct {
 	Process int
 	Seed    uint64
 	Clients int
-	// Writes is the share of the operations that write, between 0 and 1.
+	// Writes is the share of the operations that write, between 0 and 1. [Process.Hold]
+	// makes it 0 for a while.
 	Writes float64
 	// Cancel is the share of the writes that are cancelled on their way.
 	Cancel float64
@@ -59,6 +61,7 @@ func Work(in io.Reader, out io.Writer) int {
 	w.log.put(event{Kind: eventReady}, true)
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	extra := newClient(w, w.Clients)
 	for i := range w.Clients {
 		c := newClient(w, i)
 		wg.Go(func() {
@@ -73,7 +76,9 @@ func Work(in io.Reader, out io.Writer) int {
 			w.tellStats()
 		}
 	})
-	_, _ = io.Copy(io.Discard, requests) // until it is told to stop
+	w.obey(requests, func() {
+		wg.Go(extra.writeNow)
+	})
 	stop()
 	wg.Wait()
 	w.tellStats()
@@ -86,9 +91,35 @@ func Work(in io.Reader, out io.Writer) int {
 	return 0
 }
 
+// obey carries out what the worker is told after its Orders, until it is told to
+// stop by the end of in. writeNow writes beside what the clients do.
+func (w *worker) obey(in *bufio.Reader, writeNow func()) {
+	for {
+		switch line, err := in.ReadString('\n'); {
+		case err != nil:
+			return
+		case line == orderHold:
+			w.held.Store(true)
+		case line == orderWrite:
+			w.held.Store(false)
+		case line == orderOnce:
+			writeNow()
+		}
+	}
+}
+
+// What a worker can be told while it works: to write nothing more, to write
+// again, and to make one change at once.
+const (
+	orderHold  = "hold\n"
+	orderWrite = "write\n"
+	orderOnce  = "once\n"
+)
+
 type worker struct {
 	Orders
-	log *eventLog
+	held atomic.Bool
+	log  *eventLog
 	// dbs are two pools of the same namespace: the first client has one to
 	// itself, so that its reads can be told apart in the counts.
 	dbs     [2]*sql.DB
@@ -175,14 +206,29 @@ const timeout = 30 * time.Second
 func (c *client) step() {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	if c.random.Float64() < c.Writes {
-		c.write(ctx)
-	} else {
-		c.read(ctx)
+	if c.random.Float64() < c.Writes && !c.held.Load() {
+		table := c.random.IntN(c.Shape.Tables)
+		row := c.write(ctx, table)
+		// Who has written looks at once.
+		c.readRow(ctx, table, row)
+		for c.random.IntN(2) == 0 {
+			// What others have begun to read after this write may be old after another.
+			time.Sleep(time.Duration(c.random.Int64N(int64(40 * time.Millisecond))))
+			c.write(ctx, table)
+		}
+		return
 	}
+	c.readRow(ctx, c.random.IntN(c.Shape.Tables), 1+c.random.IntN(c.Shape.Rows))
 	if c.Pause > 0 {
 		time.Sleep(time.Duration(c.random.Int64N(int64(c.Pause))))
 	}
+}
+
+// writeNow makes one change by a single statement.
+func (c *client) writeNow() {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	c.writeBy(ctx, ways[0], c.random.IntN(c.Shape.Tables))
 }
 
 // prepared returns the statement prepared on the pool.

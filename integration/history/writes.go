@@ -18,9 +18,9 @@ type target struct {
 	rolledBack           bool  // whatever becomes of the rest
 }
 
-func (c *client) target() *target {
+func (c *client) target(table int) *target {
 	c.writes++
-	t := &target{table: c.random.IntN(c.Shape.Tables), row: 1 + c.random.IntN(c.Shape.Rows)}
+	t := &target{table: table, row: 1 + c.random.IntN(c.Shape.Rows)}
 	t.register = c.Shape.register(t.table, t.row)
 	t.by = fmt.Sprintf("%d.%d.%d", c.Process, c.id, c.writes)
 	return t
@@ -28,8 +28,8 @@ func (c *client) target() *target {
 
 // Two targets of one transaction are locked in one order, so that none waits for
 // the other.
-func (c *client) targets() []*target {
-	a, b := c.target(), c.target()
+func (c *client) with(a *target) []*target {
+	b := c.target(c.random.IntN(c.Shape.Tables))
 	switch {
 	case a.register == b.register:
 		return []*target{a}
@@ -159,11 +159,17 @@ func (c *client) transaction(ctx context.Context, ts []*target, end func(*sql.Tx
 	return end(tx)
 }
 
-func (c *client) write(ctx context.Context) {
-	w := ways[c.random.IntN(len(ways))]
-	ts := []*target{c.target()}
+// write writes a row of the table, and perhaps another row with it, in one of
+// several ways. It returns the row.
+func (c *client) write(ctx context.Context, table int) int {
+	return c.writeBy(ctx, ways[c.random.IntN(len(ways))], table)
+}
+
+func (c *client) writeBy(ctx context.Context, w way, table int) int {
+	first := c.target(table)
+	ts := []*target{first}
 	if w.several && c.random.IntN(2) == 0 {
-		ts = c.targets()
+		ts = c.with(first)
 	}
 	cancelled := c.random.Float64() < c.Cancel
 	if cancelled {
@@ -205,6 +211,7 @@ func (c *client) write(ctx context.Context) {
 		op.Late = after.LateReleases != before.LateReleases
 		c.log.put(event{Kind: eventWritten, Op: op}, true)
 	}
+	return first.row
 }
 
 func (c *client) writeOp(t *target, call int64) *Op {

@@ -37,6 +37,11 @@ func (n *notebook) see(what string, f func() (any, error)) {
 	}
 }
 
+// note notes a value that was got once.
+func (n *notebook) note(what string, v any) {
+	n.lines = append(n.lines, fmt.Sprintf("%s: %v", what, v))
+}
+
 // do runs what must succeed.
 func (n *notebook) do(what string, err error) {
 	n.t.Helper()
@@ -73,7 +78,7 @@ func TestRoundsAreTheSame(t *testing.T) {
 	t.Parallel()
 	for _, r := range []round{
 		{"gorm", gormRound}, {"bun", bunRound}, {"sqlx", sqlxRound}, {"ent", entRound},
-		{"sqlc", sqlcRound}, {"scany", scanyRound}, {"goose", gooseRound},
+		{"sqlc", sqlcRound}, {"scany", scanyRound}, {"goose", gooseRound}, {"river", riverRound},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			const warmup = "CREATE TABLE warmup (id int)"

@@ -30,12 +30,6 @@ var exceptions = map[string]mlcache.Reason{
 	"bun: recent orders":  sqlinfo.ReasonTimeFunction,
 	"sqlx: now":           sqlinfo.ReasonTimeFunction,
 	"squirrel: lock":      sqlinfo.ReasonForUpdate,
-	// Arguments of other types than the basic ones: a slice, a string type of the
-	// program's own with a method, sql.NullString.
-	"sqlx: any":          mlcache.ReasonArgument,
-	"ent: page":          mlcache.ReasonArgument,
-	"ent: has edge with": mlcache.ReasonArgument,
-	"sqlc: SearchOrders": mlcache.ReasonArgument,
 }
 
 // wantedShare is the part of ordinary SELECTs that must be cacheable, in percent.

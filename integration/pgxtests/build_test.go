@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mlcache/mlcache/integration/harness"
 )
 
 // opener and repeats are files that are put beside the copied tests: one opens
@@ -119,13 +121,8 @@ func module(t *testing.T, dir string) {
 func compile(t *testing.T, dir, name string) (binary string) {
 	t.Helper()
 	binary = filepath.Join(dir, name+".test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", binary, "./"+name)
-	cmd.Dir = dir
 	// -mod=mod: pgx's tests need modules that this one only needs indirectly.
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, out)
-	}
+	harness.GoBuild(t, dir, []string{"test", "-c"}, "-mod=mod", "-vet=off", "-o", binary, "./"+name)
 	return binary
 }
 
