@@ -20,8 +20,9 @@ func init() { sql.Register(DriverName, &Driver{}) }
 type Driver struct {
 	// connector is set on the drivers that DB.Driver returns, so that From finds
 	// its way from a *sql.DB to the cache behind it. It is nil on the registered
-	// one.
-	connector *Connector
+	// one. It is a *Connector; were that its type, the linker would keep the whole
+	// driver in a program that imports it and opens nothing.
+	connector driver.Connector
 }
 
 var (

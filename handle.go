@@ -26,7 +26,7 @@ func From(db *sql.DB) (*Handle, error) {
 	if !ok || d.connector == nil {
 		return nil, ErrNotMlcache
 	}
-	return &Handle{connector: d.connector}, nil
+	return &Handle{connector: d.connector.(*Connector)}, nil
 }
 
 // Ready waits until the cache can serve: the database's catalog has been read, and
