@@ -21,6 +21,7 @@ demo: ## show the cache at work: brings its own database and Redis, under a minu
 	go run ./cmd/mlcache demo
 
 .PHONY: test
+test: export MLCACHE_TEST_WHOLE=yes
 test: vet model unit integration parity-next ## run every test, set-up included
 
 .PHONY: vet

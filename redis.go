@@ -28,7 +28,7 @@ const (
 	redisPoolTimeout  = 100 * time.Millisecond
 
 	breakerFailures = 5               // in a row, then it opens
-	breakerOpenFor  = 1 * time.Second // then one command may try
+	breakerOpenFor  = 500 * time.Millisecond // then one command may try; see invalidation.tellWithin
 )
 
 // newRedisClient makes the client that L2 and invalidation share. It connects

@@ -93,8 +93,11 @@ func (v *Versions) pollUnlessIdle(now, used time.Time, woken bool) time.Time {
 	v.poll(v.ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.failures > 0 {
+	switch {
+	case v.failures > 0:
 		return v.retryAt
+	case v.trustAt.After(now) && v.trustAt.Before(now.Add(v.every())):
+		return v.trustAt
 	}
 	return now.Add(v.every())
 }
@@ -104,6 +107,7 @@ func (v *Versions) poll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	v.counters.polls.Add(1)
+	asked := time.Now()
 	err := v.drain(ctx)
 	sent := time.Now()
 	current := false
@@ -116,8 +120,14 @@ func (v *Versions) poll(ctx context.Context) {
 	defer v.mu.Unlock()
 	v.pollErr = err
 	if err == nil {
-		if current && v.queue.empty() {
+		v.mended(time.Now())
+		switch {
+		case v.recovering(sent):
+			v.pollErr = errRecovering
+		case current && v.queue.empty():
 			v.validated.Store(&sent)
+		}
+		if current && v.queue.empty() {
 			v.paused.Store(false)
 		}
 		if v.failures > 0 {
@@ -134,7 +144,8 @@ func (v *Versions) poll(ctx context.Context) {
 			})
 		}
 		v.counters.pollErrors.Add(1)
-		pause := min(10*time.Millisecond<<min(v.failures, 7), max(v.every(), 10*time.Millisecond), time.Second)
+		v.broken(asked)
+		pause := min(10*time.Millisecond<<min(v.failures, 7), max(v.every(), 10*time.Millisecond), retryPause)
 		v.failures++
 		v.retryAt = time.Now().Add(pause)
 	}

@@ -80,8 +80,11 @@ func (s *shop) loadWith(t *testing.T, calm time.Duration) (stop func()) {
 		// Both ask for the same at about the same time.
 		every(calm*20*time.Millisecond, func(i int) { read(s.db, "SELECT count(*) FROM item, generate_series(1, 20) WHERE id <> $1", i) })
 	}
-	n := 0
-	every(calm*4*time.Millisecond, func(int) { n++; read(s.db, "SELECT name, price, $2::int FROM item WHERE id = $1", n%500, n) })
+	n := 0 // each another entry, and large, so that L1 is full soon
+	every(calm*4*time.Millisecond, func(int) {
+		n++
+		read(s.db, "SELECT name, price, $2::int, repeat('x', 200) FROM item WHERE id = $1", n%500, n)
+	})
 	every(5*time.Millisecond, func(i int) { read(s.db, "SELECT count(*) FROM orders WHERE item = $1", i%20) })
 	every(5*time.Millisecond, func(i int) { read(s.other, "SELECT name, price FROM item WHERE id = $1", 1+i%20) })
 	every(10*time.Millisecond, func(int) { read(s.db, "SELECT now()") })

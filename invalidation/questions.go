@@ -1,0 +1,154 @@
+package invalidation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Ensure makes unknown cells, and the epoch, known, and renews the lease that Live checks when it has run out. It costs
+// one round trip when something is missing, none otherwise. Cells that stay 0 are fenced. An error means that Redis did
+// not answer; cells may still be 0 then.
+func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
+	now := time.Now()
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return ErrClosed
+	}
+	if v.client == nil {
+		defer v.mu.Unlock()
+		for _, c := range cells {
+			if c.wanting(now) {
+				c.nonce = newNonce()
+				c.publish()
+			}
+		}
+		if v.epoch.wanting(now) {
+			v.epoch.nonce = newNonce()
+			v.epoch.publish()
+		}
+		return nil
+	}
+	v.start()
+	var want []*Cell
+	for _, c := range cells {
+		if c != v.epoch && c.wanting(now) {
+			want = append(want, c)
+		}
+	}
+	round := v.round
+	dead := !v.Live(time.Duration(v.bound.Load())) || v.epoch.wanting(now)
+	if (dead || want != nil) && now.Before(v.retryAt) {
+		defer v.mu.Unlock()
+		return v.pollErr
+	}
+	if dead && now.Before(v.trustAt) {
+		defer v.mu.Unlock()
+		return errRecovering
+	}
+	v.mu.Unlock()
+	if dead {
+		v.kick()
+	}
+	if want != nil {
+		if err := v.read(ctx, want); err != nil {
+			return err
+		}
+	}
+	if !dead {
+		return nil
+	}
+	select {
+	case <-round:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-v.ctx.Done():
+		return ErrClosed
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.pollErr
+}
+
+// read asks for the cells' versions and applies them.
+func (v *Versions) read(ctx context.Context, cells []*Cell) error {
+	args := make([]any, len(cells))
+	for i, c := range cells {
+		args[i] = c.Scope()
+	}
+	r, err := v.call(ctx, "read", args...)
+	if err != nil {
+		return err
+	}
+	return v.learn(r, cells, false)
+}
+
+// Current asks Redis now whether the cells still have these versions, in one round trip, and applies what it learns. It
+// returns nil when they do, ErrStale when they do not, and another error when Redis did not answer. The epoch's cell
+// may be among them. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller. It may be called twice; what counts is then the
+// second time.
+func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, extra func(redis.Pipeliner)) error {
+	if len(cells) != len(nonces) {
+		return fmt.Errorf("mlcache: invalidation: %d cells and %d versions", len(cells), len(nonces))
+	}
+	if v.client == nil {
+		for i, c := range cells {
+			if n := c.Load(); n == 0 || n != nonces[i] {
+				return ErrStale
+			}
+		}
+		return nil
+	}
+	v.touched.Store(true)
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return ErrClosed
+	}
+	v.start()
+	sent := time.Now()
+	if v.recovering(sent) {
+		defer v.mu.Unlock()
+		return errRecovering
+	}
+	v.mu.Unlock()
+	var ask []*Cell
+	for _, c := range cells {
+		if c != v.epoch {
+			ask = append(ask, c)
+		}
+	}
+	r, err := v.ask(ctx, extra, ask)
+	if err != nil {
+		v.unanswered(ctx, sent)
+		return err
+	}
+	if err := v.learn(r, ask, false); err != nil {
+		return err
+	}
+	if r.shut > 0 || v.epoch.Load() == 0 {
+		return ErrStale
+	}
+	k := 0
+	for i, c := range cells {
+		// This process may know better than Redis: of a change that Redis has not been told of yet.
+		if c.Load() != nonces[i] {
+			return ErrStale
+		}
+		if c == v.epoch {
+			if r.epoch != nonces[i] {
+				return ErrStale
+			}
+			continue
+		}
+		s := r.states[k]
+		k++
+		if s.fenced > 0 || s.nonce != nonces[i] {
+			return ErrStale
+		}
+	}
+	return nil
+}
