@@ -27,7 +27,7 @@ const (
 	redisWriteTimeout = 100 * time.Millisecond
 	redisPoolTimeout  = 100 * time.Millisecond
 
-	breakerFailures = 5               // in a row, then it opens
+	breakerFailures = 5                      // in a row, then it opens
 	breakerOpenFor  = 500 * time.Millisecond // then one command may try; see invalidation.tellWithin
 )
 
