@@ -113,7 +113,7 @@ func (s *scanner) clause(f *frame) bool {
 			s.advance()
 		}
 	case kwInto:
-		if f.state == stExpr && f.query && !s.everything {
+		if f.state == stExpr && f.query && !s.ddl && !s.body {
 			s.selectInto()
 		}
 	case kwAs:
@@ -163,6 +163,10 @@ func (s *scanner) tableWord(f *frame) {
 // join handles JOIN, which stands as such only within a FROM list; elsewhere, and
 // before a parenthesis within one, it may be a function.
 func (s *scanner) join(f *frame) bool {
+	if s.everything && s.punct(s.next, '(') {
+		// Neither in DDL nor in PL/pgSQL is it sure what begins and what ends a list.
+		s.function(Name{Name: "join"})
+	}
 	switch f.state {
 	case stItem:
 		if s.punct(s.next, '(') && !s.joins(s.prev) {
@@ -170,9 +174,11 @@ func (s *scanner) join(f *frame) bool {
 		}
 	case stAfter: // only aliases stand between an item and JOIN
 	case stOn:
-		if s.punct(s.next, '(') && !s.ended(s.prev) && !s.joins(s.prev) {
+		if s.punct(s.next, '(') && !s.everything && !s.ended(s.prev) && !s.joins(s.prev) && !s.queryWithin() {
+			// Whether arguments or an item stand in the parenthesis cannot be told.
 			s.function(Name{Name: "join"})
-			s.refuse(ReasonUnknownFunction, "join") // what stands in the parenthesis cannot be told
+			s.refuse(ReasonUnsupportedSyntax, "join")
+			s.everything = true
 		}
 	default:
 		return false
@@ -188,6 +194,14 @@ func (s *scanner) joins(t Token) bool {
 		return true
 	}
 	return false
+}
+
+// queryWithin reports whether a query begins behind the parenthesis next, so that it
+// holds no arguments.
+func (s *scanner) queryWithin() bool {
+	lx := s.lx
+	t := lx.Next()
+	return isWord(t, kwSelect) || isWord(t, kwWith)
 }
 
 // skipName passes a name that is a column's whatever the word.

@@ -122,7 +122,8 @@ func (s *scanner) typeName() {
 		s.candidates(c)
 	}
 	zoned := false
-	if c.n == 1 && (c.parts[0] == "time" || c.parts[0] == "timestamp") {
+	// Quoted, it is a name like others, with any expressions for its modifiers.
+	if c.n == 1 && c.first != kwNone && (c.parts[0] == "time" || c.parts[0] == "timestamp") {
 		zoned = s.zone()
 	}
 	if zoned {

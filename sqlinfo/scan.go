@@ -212,13 +212,13 @@ func (s *scanner) typeFuncWord(f *frame) bool {
 
 // introduced handles a name that AS introduces: a label, an alias or a type. It
 // reports false where the name is to be looked at as if AS were not there. Where
-// everything is taken for a relation only the type of a CAST is told apart.
+// everything is taken for a relation only the type of a CAST or the like is told apart.
 func (s *scanner) introduced(f *frame) bool {
 	switch {
 	case !isWord(s.prev, kwAs):
 		return false
 	case s.everything:
-		if f.call != kwCast {
+		if f.call != kwCast && f.call != kwXmlserialize {
 			return false
 		}
 		s.typeName()

@@ -292,6 +292,8 @@ func (s *scanner) part() string {
 			s.refuse(ReasonSyntax, "")
 		}
 		return clip(v)
+	case TokenNational:
+		return "nchar" // what the N of N'...' is to the grammar
 	}
 	return fold(t)
 }
@@ -304,7 +306,7 @@ func (s *scanner) readChain() *chain {
 	c.n = 1
 	for s.punct(s.next, '.') {
 		s.advance()
-		if !isNameToken(s.next) {
+		if !isNameToken(s.next) && s.next.Kind != TokenNational {
 			if s.next.Kind == TokenOperator && s.text[s.next.Start] == '*' {
 				s.advance()
 				c.star = true

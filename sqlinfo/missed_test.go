@@ -1,0 +1,36 @@
+package sqlinfo
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOnceMissed holds statements in which something was missed that the parser sees.
+func TestOnceMissed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ sql, reads, writes, funcs, attrs, types string }{
+		{sql: `ALTER TABLE a ALTER COLUMN b SET DEFAULT join(2)`, funcs: "join"},
+		{sql: `ALTER TABLE a ALTER COLUMN b TYPE text USING JOIN(b)`, funcs: "join"},
+		{sql: `SELECT * FROM a JOIN b ON join(c.f, (SELECT 1 FROM d))`, reads: "a b d", funcs: "join", attrs: "f"},
+		{sql: `SELECT (SELECT 1 FROM a JOIN b ON join(c.f) WHERE xmlserialize(CONTENT d AS app.ty)) INTO e`, writes: "e", attrs: "f", types: "app.ty"},
+		{sql: `SELECT app. N'x'`, types: "app.nchar"},
+		{sql: `WITH x AS (SELECT a::"time"(1 + 1), b FROM c), d AS (DELETE FROM e) SELECT 1`, writes: "e"},
+	} {
+		info := Parse(c.sql)
+		for _, l := range []struct {
+			what, want string
+			got        []Name
+		}{
+			{"reads", c.reads, info.Reads}, {"writes", c.writes, info.Writes}, {"functions", c.funcs, info.Funcs},
+			{"attributes", c.attrs, info.Attrs}, {"types", c.types, info.Types},
+		} {
+			have := strings.Fields(names(l.got))
+			for n := range strings.FieldsSeq(l.want) {
+				if !slices.Contains(have, n) {
+					t.Errorf("%s is not among the %s %v\n%s", n, l.what, have, c.sql)
+				}
+			}
+		}
+	}
+}
