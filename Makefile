@@ -80,7 +80,8 @@ compile-ahead:
 	GOTOOLCHAIN=$(GO_NEXT) go test -vet=off -c -o /dev/null ./test ./integration
 
 .PHONY: fuzz
-fuzz: ## look for a statement that PostgreSQL reads and sqlinfo misses, for ten minutes
+fuzz: ## look for a statement that PostgreSQL reads and sqlinfo misses: a million mutants of a new seed, then ten minutes of fuzzing
+	cd sqlinfo/oracle && MLCACHE_SEED=random MLCACHE_MUTANTS=1000000 go test -count=1 -timeout 60m -v -run 'TestMutants|TestBodies|TestLexerOnPieces' .
 	cd sqlinfo/oracle && go test -run '^$$' -fuzz . -fuzztime 10m .
 
 .PHONY: torture

@@ -152,8 +152,8 @@ var pieces = []string{
 	"0b1", "0o8", "1_0", "_", "1__0", "123abc", "select", "Select", "\\", "\\'", "x\\", "uescape", "\n'", "'\n'", "' \n -- c\n 'b'", "{", "=-", "+@", "@-", "*-", "<-", "-@-",
 }
 
-// TestLexerOnPieces compares the lexers on texts made of such pieces. The seed is
-// printed, and MLCACHE_SEED sets it.
+// TestLexerOnPieces compares the lexers on texts made of such pieces. MLCACHE_SEED sets
+// the seed, see seedOf.
 func TestLexerOnPieces(t *testing.T) {
 	seed := seedOf(t)
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -31,9 +31,9 @@ func cut(sql string) mutable {
 	}
 }
 
-// newMutator makes the same mutants for the same seed, stream and corpus.
-func newMutator(seed, stream uint64, corpus []string) *mutator {
-	m := &mutator{r: rand.New(rand.NewPCG(seed, stream))}
+// newMutator cuts the corpus; the mutants come from those that seeded gives.
+func newMutator(corpus []string) *mutator {
+	m := &mutator{}
 	seen := map[string]bool{}
 	for _, sql := range corpus {
 		c := cut(sql)
@@ -46,6 +46,12 @@ func newMutator(seed, stream uint64, corpus []string) *mutator {
 		}
 	}
 	return m
+}
+
+// seeded gives a mutator over the same corpus that makes the same mutants for the same
+// seed and stream.
+func (m *mutator) seeded(seed, stream uint64) *mutator {
+	return &mutator{r: rand.New(rand.NewPCG(seed, stream)), corpus: m.corpus, words: m.words}
 }
 
 func (m *mutator) any() mutable { return m.corpus[m.r.IntN(len(m.corpus))] }
