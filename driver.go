@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -49,7 +49,7 @@ func (d *Driver) OpenConnector(dsn string) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if registeredName.MatchString(cfg.DSN) {
+	if isRegistered(cfg.DSN) {
 		return newRegistered(cfg)
 	}
 	pgxConfig, err := pgx.ParseConfig(cfg.DSN)
@@ -59,8 +59,13 @@ func (d *Driver) OpenConnector(dsn string) (driver.Connector, error) {
 	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, true)
 }
 
-// registeredName is what stdlib.RegisterConnConfig returns in place of a DSN.
-var registeredName = regexp.MustCompile(`^registeredConnConfig\d+$`)
+// isRegistered says whether a DSN is what stdlib.RegisterConnConfig returns in place of
+// one. It is no regular expression, which every program that imports mlcache would
+// compile when it starts.
+func isRegistered(dsn string) bool {
+	digits, ok := strings.CutPrefix(dsn, "registeredConnConfig")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
 
 func newRegistered(cfg *Config) (driver.Connector, error) {
 	dc, ok := stdlib.GetDefaultDriver().(driver.DriverContext)

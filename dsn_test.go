@@ -135,3 +135,20 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// What stdlib.RegisterConnConfig returns is told from every DSN.
+func TestIsRegistered(t *testing.T) {
+	for dsn, want := range map[string]bool{
+		"registeredConnConfig0":             true,
+		"registeredConnConfig12":            true,
+		"registeredConnConfig":              false,
+		"registeredConnConfig1x":            false,
+		"registeredConnConfig-1":            false,
+		" registeredConnConfig1":            false,
+		"host=h user=registeredConnConfig1": false,
+	} {
+		if isRegistered(dsn) != want {
+			t.Errorf("%q: %v", dsn, !want)
+		}
+	}
+}

@@ -18,7 +18,6 @@ import (
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/demo"
 	"github.com/mlcache/mlcache/cmd/mlcache/internal/servers"
 	mlcacheprom "github.com/mlcache/mlcache/metrics/prometheus"
-	"github.com/mlcache/mlcache/status"
 )
 
 // applicationCommand is how the demo starts its application processes: this same
@@ -113,7 +112,7 @@ func show(handle *mlcache.Handle, address string) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(mlcacheprom.NewCollector(handle, nil))
 	mux := http.NewServeMux()
-	mux.Handle("/{$}", status.Handler(handle))
+	mux.Handle("/{$}", handle.Handler())
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
 	go func() { _ = server.Serve(listener) }() // the process ends without it

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/mlcache/mlcache/status"
+	"github.com/mlcache/mlcache"
 )
 
 func newTop() *cobra.Command {
@@ -26,7 +26,7 @@ func newTop() *cobra.Command {
 		Short: "Show what the cache of a running process does, live",
 		Long: "Show what the cache of a running process does: who answers its queries, how fast,\n" +
 			"which statements and tables. URL is that of the process's status page, which it\n" +
-			"serves by status.Handler. The screen is drawn again every --interval, until\n" +
+			"serves by Handle.Handler. The screen is drawn again every --interval, until\n" +
 			"interrupted; what is not a terminal gets the text once.\n\n" +
 			"Rates are those since the last look, or since the last sample that the process has\n" +
 			"kept. With --json each line is an object, as the page gives it at ?format=json.",
@@ -80,7 +80,7 @@ func top(ctx context.Context, page string, out io.Writer, o topOptions) error {
 	client := &http.Client{Timeout: topTimeout}
 	tick := time.NewTicker(o.every)
 	defer tick.Stop()
-	var before *status.Report
+	var before *mlcache.Status
 	for {
 		r, raw, err := readReport(ctx, client, page)
 		switch {
@@ -114,7 +114,7 @@ func top(ctx context.Context, page string, out io.Writer, o topOptions) error {
 }
 
 // frame draws over what is on the screen, at once and within its size.
-func frame(r, before *status.Report, out io.Writer) string {
+func frame(r, before *mlcache.Status, out io.Writer) string {
 	width, height := 100, 30
 	if f, ok := out.(*os.File); ok {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 1 {
@@ -129,7 +129,7 @@ func frame(r, before *status.Report, out io.Writer) string {
 	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n\x1b[J"
 }
 
-func readReport(ctx context.Context, client *http.Client, page string) (*status.Report, []byte, error) {
+func readReport(ctx context.Context, client *http.Client, page string) (*mlcache.Status, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
 		return nil, nil, err
@@ -143,7 +143,7 @@ func readReport(ctx context.Context, client *http.Client, page string) (*status.
 	if err != nil {
 		return nil, nil, fmt.Errorf("mlcache: top: %w", err)
 	}
-	var r status.Report
+	var r mlcache.Status
 	if err := json.Unmarshal(raw, &r); resp.StatusCode != http.StatusOK || err != nil || len(r.Levels) != 3 {
 		return nil, nil, fmt.Errorf("mlcache: top: %s gives no status page's figures (%s)", page, resp.Status)
 	}

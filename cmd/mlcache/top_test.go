@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache"
-	"github.com/mlcache/mlcache/status"
 )
 
 // showsTop looks at an application that reads while top runs.
@@ -26,7 +25,7 @@ func showsTop(t *testing.T, dsn string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := httptest.NewServer(status.Handler(handle))
+	page := httptest.NewServer(handle.Handler())
 	defer page.Close()
 	read := func() (n int) {
 		if err := app.QueryRowContext(t.Context(), "SELECT n FROM orders WHERE 'a secret' <> ''").Scan(&n); err != nil {
@@ -46,7 +45,7 @@ func showsTop(t *testing.T, dsn string) {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
 	code, out, _ = command(t, "", "top", "--once", "--json", page.URL)
-	var once status.Report
+	var once mlcache.Status
 	if err := json.Unmarshal([]byte(out), &once); err != nil || code != exitOK || once.L1Hits != handle.Stats().L1Hits || once.L1Hits == 0 {
 		t.Errorf("exit code %d, %v\n%s", code, err, out)
 	}
@@ -71,7 +70,7 @@ func showsTop(t *testing.T, dsn string) {
 		if !lines.Scan() {
 			t.Fatalf("top ended after %d lines: %v", i, lines.Err())
 		}
-		var r status.Report
+		var r mlcache.Status
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			t.Fatalf("%v: %s", err, lines.Text())
 		}
@@ -109,12 +108,12 @@ func TestTopNeedsAPage(t *testing.T) {
 
 // Whatever a table is called, the screen keeps its shape.
 func TestTopScreen(t *testing.T) {
-	r := &status.Report{
-		At: time.Now(), L1Hits: 100, Levels: []status.LevelReport{{Count: 100}, {}, {}},
+	r := &mlcache.Status{
+		At: time.Now(), L1Hits: 100, Levels: []mlcache.LevelStatus{{Count: 100}, {}, {}},
 		Tables:  []mlcache.TableStats{{Table: "public.\x1b[2J\nevil"}},
 		ByCalls: []mlcache.StatementStats{{Text: strings.Repeat("é", 500), Hits: 1}},
 	}
-	before := &status.Report{At: r.At.Add(-2 * time.Second), L1Hits: 40}
+	before := &mlcache.Status{At: r.At.Add(-2 * time.Second), L1Hits: 40}
 	lines := topLines(r, before, 60)
 	for _, l := range lines {
 		if len([]rune(l)) > 60 || strings.ContainsAny(l, "\x1b\n") {

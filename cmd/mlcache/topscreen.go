@@ -8,11 +8,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/mlcache/mlcache"
-	"github.com/mlcache/mlcache/status"
 )
 
 // topLines is the screen of top, none longer than width.
-func topLines(r, before *status.Report, width int) []string {
+func topLines(r, before *mlcache.Status, width int) []string {
 	var lines []string
 	line := func(format string, args ...any) {
 		lines = append(lines, cut(strings.TrimRight(fmt.Sprintf(format, args...), " "), width))
@@ -77,7 +76,7 @@ func topLines(r, before *status.Report, width int) []string {
 
 // sampleBefore is what rates are counted from: the last look, or else the newest sample of the
 // process that is not of right now.
-func sampleBefore(r, before *status.Report) (mlcache.Sample, bool) {
+func sampleBefore(r, before *mlcache.Status) (mlcache.Sample, bool) {
 	if before != nil {
 		return mlcache.Sample{At: before.At, L1Hits: before.L1Hits, L2Hits: before.L2Hits, Misses: before.Misses, Bypasses: before.Bypasses}, true
 	}

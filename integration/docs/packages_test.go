@@ -14,7 +14,7 @@ import (
 // those whose every function and method an example must call.
 var public = map[string]bool{
 	".": true, "cache": true, "invalidation": true,
-	"cache/msgpack": true, "cache/zstd": true, "latency": true, "metrics/prometheus": true, "metrics/otel": true, "status": false,
+	"cache/msgpack": true, "cache/zstd": true, "latency": true, "metrics/prometheus": true, "metrics/otel": true,
 	"catalog": false, "sqlinfo": false, "cache/rowset": false, "metrics": false,
 }
 

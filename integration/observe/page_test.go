@@ -18,8 +18,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/mlcache/mlcache"
 	"github.com/mlcache/mlcache/integration/harness"
-	"github.com/mlcache/mlcache/status"
 )
 
 // browser starts a headless Chromium, until the test ends. Errors of pages, also those of
@@ -90,7 +90,7 @@ func scheme(name string) chromedp.Action[chromedp.Void] {
 // written into that folder.
 func TestStatusPage(t *testing.T) {
 	shop := newShop(t)
-	app := httptest.NewServer(status.Handler(shop.handle))
+	app := httptest.NewServer(shop.handle.Handler())
 	defer app.Close()
 	pictures := os.Getenv("MLCACHE_SCREENSHOTS")
 	if pictures == "" {
@@ -178,7 +178,7 @@ func TestStatusPage(t *testing.T) {
 // What the page shows is what the handle counts, and no value of an argument or constant is in it.
 func TestStatusReport(t *testing.T) {
 	shop := newShop(t)
-	app := httptest.NewServer(status.Handler(shop.handle))
+	app := httptest.NewServer(shop.handle.Handler())
 	defer app.Close()
 	const query = "SELECT name FROM item WHERE id = 1 AND name <> 'top secret' AND name <> $1"
 	for i := range 40 {
@@ -193,7 +193,7 @@ func TestStatusReport(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	var raw json.RawMessage
-	var r status.Report
+	var r mlcache.Status
 	if err := json.NewDecoder(resp.Body).Decode(&raw); err != nil {
 		t.Fatal(err)
 	}

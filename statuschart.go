@@ -1,17 +1,15 @@
-package status
+package mlcache
 
 import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/mlcache/mlcache"
 )
 
-// chart is how queries were answered over time, as shapes in a box of chartWidth by
+// statusChart is how queries were answered over time, as shapes in a box of chartWidth by
 // chartHeight: a band for each level, as a share of all queries, and a line for their number.
-type chart struct {
-	Bands      []band
+type statusChart struct {
+	Bands      []chartBand
 	Rate       string // points of the line, within rateHeight
 	Peak, Last float64
 	From, To   time.Time
@@ -20,7 +18,7 @@ type chart struct {
 	RateHeight int
 }
 
-type band struct{ Class, Name, Points string }
+type chartBand struct{ Class, Name, Points string }
 
 const (
 	chartWidth  = 960
@@ -28,8 +26,8 @@ const (
 	rateHeight  = 46
 )
 
-// Chart draws the history; nil while there is too little of it.
-func (r *Report) Chart() *chart {
+// chartOf draws the history; nil while there is too little of it.
+func chartOf(r *Status) *statusChart {
 	type step struct {
 		at     time.Time
 		shares [4]float64
@@ -59,7 +57,7 @@ func (r *Report) Chart() *chart {
 		return nil
 	}
 	first, last := steps[0].at, steps[len(steps)-1].at
-	c := &chart{From: first, To: last, Width: chartWidth, Height: chartHeight, RateHeight: rateHeight, Last: steps[len(steps)-1].rate}
+	c := &statusChart{From: first, To: last, Width: chartWidth, Height: chartHeight, RateHeight: rateHeight, Last: steps[len(steps)-1].rate}
 	for _, s := range steps {
 		c.Peak = max(c.Peak, s.rate)
 	}
@@ -75,7 +73,7 @@ func (r *Report) Chart() *chart {
 		for i := len(steps) - 1; i >= 0; i-- { // the lower edge goes back
 			fmt.Fprintf(&down, "%.1f,%.1f ", x(steps[i]), chartHeight*(1-(below[i]-steps[i].shares[j])))
 		}
-		c.Bands = append(c.Bands, band{class, names[j], up.String() + down.String()})
+		c.Bands = append(c.Bands, chartBand{class, names[j], up.String() + down.String()})
 	}
 	var rate strings.Builder
 	for _, s := range steps {
@@ -99,24 +97,24 @@ func grown(from, to uint64) float64 {
 
 // Rate is the number of queries in a second, over the newest part of the history; -1 while it is not
 // known.
-func (r *Report) Rate() float64 {
+func (r *Status) Rate() float64 {
 	for i := len(r.History) - 1; i > 0; i-- {
 		a, b := r.History[i-1], r.History[len(r.History)-1]
 		if d := b.At.Sub(a.At).Seconds(); d >= 2 {
-			return (grown(calls(a), calls(b))) / d
+			return (grown(queriesOf(a), queriesOf(b))) / d
 		}
 	}
 	return -1
 }
 
-func calls(s mlcache.Sample) uint64 { return s.L1Hits + s.L2Hits + s.Misses + s.Bypasses }
+func queriesOf(s Sample) uint64 { return s.L1Hits + s.L2Hits + s.Misses + s.Bypasses }
 
 // Queries is how many queries there were.
-func (r *Report) Queries() uint64 { return r.L1Hits + r.L2Hits + r.Misses + r.Bypasses }
+func (r *Status) Queries() uint64 { return r.L1Hits + r.L2Hits + r.Misses + r.Bypasses }
 
 // Saved estimates the time that callers were spared by the hits of the statements that
 // are known.
-func (r *Report) Saved() time.Duration {
+func (r *Status) Saved() time.Duration {
 	var d time.Duration
 	for _, s := range r.BySaved {
 		d += s.Saved

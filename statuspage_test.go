@@ -1,4 +1,4 @@
-package status_test
+package mlcache_test
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/mlcache/mlcache"
-	"github.com/mlcache/mlcache/status"
 
 	"database/sql"
 )
@@ -23,7 +22,7 @@ type nowhere struct{}
 func (nowhere) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("no database") }
 func (nowhere) Driver() driver.Driver                        { return nil }
 
-func handler(t *testing.T) http.Handler {
+func statusHandler(t *testing.T) http.Handler {
 	t.Helper()
 	c, err := mlcache.NewConnector(nowhere{}, &mlcache.Config{Namespace: "<script>alert(1)</script>"})
 	if err != nil {
@@ -35,7 +34,7 @@ func handler(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return status.Handler(h)
+	return h.Handler()
 }
 
 func get(h http.Handler, method, target string) *httptest.ResponseRecorder {
@@ -45,8 +44,8 @@ func get(h http.Handler, method, target string) *httptest.ResponseRecorder {
 }
 
 // The page of a cache that nobody has used yet, without Redis.
-func TestEmptyPage(t *testing.T) {
-	h := handler(t)
+func TestEmptyStatusPage(t *testing.T) {
+	h := statusHandler(t)
 	w := get(h, http.MethodGet, "/debug/mlcache?explain="+url.QueryEscape("SELECT now() -- </textarea><script>alert(2)</script>"))
 	body := w.Body.String()
 	if w.Code != http.StatusOK || !strings.Contains(body, "</html>") {
@@ -73,17 +72,17 @@ func TestEmptyPage(t *testing.T) {
 	}
 }
 
-func TestReadOnly(t *testing.T) {
+func TestStatusPageIsReadOnly(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		if w := get(handler(t), method, "/?format=json"); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
+		if w := get(statusHandler(t), method, "/?format=json"); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
 			t.Errorf("%s: %d", method, w.Code)
 		}
 	}
 }
 
-func TestReportAsJSON(t *testing.T) {
-	w := get(handler(t), http.MethodGet, "/?format=json")
-	var r status.Report
+func TestStatusAsJSON(t *testing.T) {
+	w := get(statusHandler(t), http.MethodGet, "/?format=json")
+	var r mlcache.Status
 	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,4 @@
-// Package status shows what a cache does, for an operator with a browser:
-//
-//	handle, err := mlcache.From(db)
-//	…
-//	mux.Handle("/debug/mlcache", status.Handler(handle))
-//
-// It is a package of its own because net/http would be the larger part of what a
-// program pays for importing mlcache.
-package status
+package mlcache
 
 import (
 	"context"
@@ -15,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/mlcache/mlcache"
 )
 
 const (
@@ -26,18 +16,20 @@ const (
 	maxExplain = 32 << 10
 )
 
-// Handler returns the status page of a cache, and at ?format=json the same figures as a
-// Report. Mount it at any path, where only operators come: it shows the statements
+// Handler returns the status page of the cache, and at ?format=json the same figures as a
+// [Status]:
+//
+//	mux.Handle("/debug/mlcache", handle.Handler())
+//
+// Mount it at any path, where only operators come: it shows the statements
 // and tables of the program, though never an argument's value or a constant. It reads
 // only, and answers GET and HEAD. ?explain=SQL says what mlcache makes of a
 // statement; the statement is not run.
-func Handler(handle *mlcache.Handle) http.Handler {
-	return &page{handle}
-}
+func (h *Handle) Handler() http.Handler { return &statusPage{h} }
 
-type page struct{ handle *mlcache.Handle }
+type statusPage struct{ handle *Handle }
 
-func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "the status page is read only", http.StatusMethodNotAllowed)
@@ -49,7 +41,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Referrer-Policy", "no-referrer")
 	if r.URL.Query().Get("format") == "json" {
 		head.Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(NewReport(p.handle)) // the reader has gone
+		_ = json.NewEncoder(w).Encode(p.handle.Status()) // the reader has gone
 		return
 	}
 	nonce := rand.Text()
@@ -57,24 +49,27 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Frame-Options", "DENY")
 	head.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%s'; connect-src 'self'; "+
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'", nonce, nonce))
-	v := view{Report: NewReport(p.handle), Nonce: nonce}
+	v := statusView{Status: p.handle.Status(), Nonce: nonce}
 	v.explain(r.Context(), p.handle, r.URL.Query().Get("explain"))
-	_ = html.Execute(w, &v)
+	_ = statusTemplate().Execute(w, &v)
 }
 
-// view is what the template shows.
-type view struct {
-	*Report
+// statusView is what the template shows.
+type statusView struct {
+	*Status
 	Nonce string
 
 	SQL     string
 	TooLong bool
 	Explained,
 	NotExplained bool
-	Explanation mlcache.Explanation
+	Explanation Explanation
 }
 
-func (v *view) explain(ctx context.Context, handle *mlcache.Handle, sql string) {
+// Chart is for the template.
+func (v *statusView) Chart() *statusChart { return chartOf(v.Status) }
+
+func (v *statusView) explain(ctx context.Context, handle *Handle, sql string) {
 	if v.SQL = sql; sql == "" {
 		return
 	}
