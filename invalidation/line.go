@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/mlcache/mlcache/internal/peek"
 )
 
 // line is a connection for versions alone. go-redis dials and greets it, and then leaves it to us: a pipeline of go-redis
@@ -19,6 +21,7 @@ type line struct {
 	client *redis.Client // of this one connection
 	held   *redis.Conn   // keeps it from client's pool
 	conn   net.Conn
+	peek   *peek.Peeker  // of conn
 	read   time.Duration // time-out
 	used   time.Time
 
@@ -62,10 +65,10 @@ func (p *lines) get(v *Versions) *line {
 		l := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
-		if time.Since(l.used) < lineIdle {
+		if time.Since(l.used) < lineIdle && l.quiet() {
 			return l
 		}
-		// The others have been idle for longer.
+		// The others have been idle for longer, or are new lines to a server that ends them.
 		p.open -= n
 		closeLines(append(p.idle, l))
 		p.idle = nil
@@ -172,13 +175,23 @@ func openLine(ctx context.Context, client *redis.Client) *line {
 		l.close()
 		return nil
 	}
-	l.used = time.Now()
+	l.peek, l.used = peek.New(l.conn), time.Now()
 	return l
 }
 
 func (l *line) close() {
 	_ = l.held.Close() // nothing is under way
 	_ = l.client.Close()
+}
+
+// quiet reports whether nothing has come in since the last answer, as far as can be seen: neither the end of the connection,
+// with which a fence would be lost that nobody waits for, nor what would be taken for the answer to the next question.
+func (l *line) quiet() bool {
+	switch l.peek.State() {
+	case peek.Ended, peek.Unread:
+		return false
+	}
+	return true
 }
 
 // write sends what is in l.sent. The answers must come in the same time.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ import (
 type plainServer struct {
 	listener net.Listener
 	silent   atomic.Bool
+	rude     atomic.Bool  // hangs up instead of the next answer to a direct question
+	more     atomic.Value // what it sends behind the next answer, in the same breath
 	role     atomic.Value
 	asked    atomic.Int64 // direct questions
 
@@ -42,6 +45,7 @@ func servePlain(t *testing.T) *plainServer {
 	}
 	s := &plainServer{listener: listener}
 	s.role.Store("master")
+	s.more.Store("")
 	s.tasks.Go(func() {
 		for {
 			conn, err := listener.Accept()
@@ -71,6 +75,15 @@ func (s *plainServer) hangUp() {
 	s.conns = nil
 }
 
+// say sends what nobody has asked for.
+func (s *plainServer) say(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		_, _ = io.WriteString(c, text) // some are closed
+	}
+}
+
 func (s *plainServer) serve(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
@@ -94,6 +107,17 @@ func (s *plainServer) serve(conn net.Conn) {
 		}
 		if s.silent.Load() {
 			continue
+		}
+		if args[0] == "exec" {
+			if s.rude.CompareAndSwap(true, false) {
+				return
+			}
+			if more := s.more.Swap("").(string); more != "" {
+				if _, err := io.WriteString(conn, answer+more); err != nil {
+					return
+				}
+				continue
+			}
 		}
 		for i := range answer {
 			if _, err := conn.Write([]byte(answer[i : i+1])); err != nil {
@@ -195,6 +219,82 @@ func TestDeadLineIsNoError(t *testing.T) {
 	}
 	if s.asked.Load() != asked+1 {
 		t.Error("the question was not asked again")
+	}
+}
+
+// A line may die between the look at it and the answer.
+func TestLineThatDiesOverTheQuestion(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	askUntilLine(t, v, cells)
+	s.rude.Store(true)
+	asked := s.asked.Load()
+	if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
+		t.Errorf("%v, %v", ok, err)
+	}
+	if s.asked.Load() != asked+2 {
+		t.Error("the question was not asked again")
+	}
+}
+
+// An answer with something behind it may be the answer to another question, and so may the next.
+func TestLineThatSaysTooMuch(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	for _, more := range []string{"+OK\r\n", "*0\r\n", "$5\r\nhel", "x"} {
+		askUntilLine(t, v, cells)
+		s.more.Store(more)
+		asked := s.asked.Load()
+		if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok || r.states[0].nonce != 1 {
+			t.Errorf("%q: %+v, %v, %v", more, r, ok, err)
+		}
+		if n := s.asked.Load() - asked; n != 2 {
+			t.Errorf("%q: asked %d times, want once more, not on that line", more, n)
+		}
+		if n := v.idleLines(); n != 0 {
+			t.Errorf("%q: the line is kept", more)
+		}
+	}
+}
+
+// Nobody waits for a fence's answer before the change is made. If the process ended with it, and the line had ended before,
+// nothing would be left that tells the others.
+func TestNoFenceOnALineThatHasEnded(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*plainServer){
+		"ended":    (*plainServer).hangUp,
+		"answered": func(s *plainServer) { s.say("*1\r\n$2\r\nno\r\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := servePlain(t)
+			v, cells := s.asker(t)
+			askUntilLine(t, v, cells)
+			v.loaded.Store(true)
+			l := v.lines.idle[0]
+			spoil(s)
+			for begun := time.Now(); l.quiet(); time.Sleep(time.Millisecond) {
+				if time.Since(begun) > 10*time.Second {
+					t.Fatal("nothing is seen of it")
+				}
+			}
+			f := &Fence{v: v, id: "f"}
+			args, err := f.take([]string{"t"}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.fenceOn(t.Context(), args) {
+				t.Error("the fence counts as told")
+			} else {
+				v.tasks.Done()
+			}
+			if n := v.idleLines(); n != 0 {
+				t.Error("the line is kept")
+			}
+			_ = f.Release(t.Context(), RolledBack) // the server knows no script
+		})
 	}
 }
 

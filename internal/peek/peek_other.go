@@ -1,0 +1,5 @@
+//go:build !unix
+
+package peek
+
+func (p *Peeker) looker() func(fd uintptr) bool { return nil }

@@ -1,0 +1,25 @@
+//go:build unix
+
+package peek
+
+import "syscall"
+
+func (p *Peeker) looker() func(fd uintptr) bool {
+	return func(fd uintptr) (done bool) {
+		for {
+			// Go's sockets do not block.
+			n, _, err := syscall.Recvfrom(int(fd), p.room[:], syscall.MSG_PEEK)
+			switch {
+			case err == syscall.EINTR:
+				continue
+			case err == syscall.EAGAIN || err == syscall.EWOULDBLOCK:
+				p.seen = Quiet
+			case err != nil || n == 0:
+				p.seen = Ended
+			default:
+				p.seen = Unread
+			}
+			return true
+		}
+	}
+}
