@@ -102,10 +102,16 @@ func opaquePlan() *plan {
 	}
 }
 
-// planRewritten is the plan of what rewrite returned.
+// planRewritten is the plan of what rewrite returned, to be executed: its answer is
+// not kept.
 func (c *conn) planRewritten(ctx context.Context, text string, known bool) *plan {
-	if !known {
+	switch {
+	case !known:
 		return opaquePlan()
+	case c.engine.schema.current.Load() == nil && sqlinfo.Constant(text):
+		// Whatever the schema turns out to be: a program that only asks whether the
+		// database is there has no catalog read.
+		return blindPlan(text, ReasonNoCatalog)
 	}
 	return c.plan(ctx, text)
 }

@@ -77,6 +77,30 @@ func TestConnectErrorComesUnchangedWhereTheDatabaseIsNeeded(t *testing.T) {
 	}
 }
 
+// Who executes what means the same in every schema has no catalog read; what may
+// change something has.
+func TestNoCatalogForAConstant(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(func(string, []driver.NamedValue) (*result, error) { return intResult(1), nil })
+	o.catalog = true
+	db, _ := openDriver(t, o, nil)
+	ctx := t.Context()
+	for range 2 {
+		if _, err := db.ExecContext(ctx, "SELECT 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := o.connects.Load(); n != 1 {
+		t.Errorf("%d connections for SELECT 1", n)
+	}
+	if _, err := db.ExecContext(ctx, "SELECT f()"); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.connects.Load(); n != 2 {
+		t.Errorf("%d connections for a function, want one for the catalog", n)
+	}
+}
+
 // A database that does not answer keeps a caller no longer than its context.
 func TestConnectingEndsWithTheCallersContext(t *testing.T) {
 	t.Parallel()
