@@ -29,6 +29,11 @@ type conn struct {
 	// resetDue: database/sql asked for a reset that the origin has not seen yet.
 	// It is passed on when the origin is used next, so that a hit needs none.
 	resetDue bool
+	// resetAt is when the origin was opened, or database/sql asked for a reset last:
+	// time since the engine started.
+	resetAt time.Duration
+	// prepared counts the statements that were prepared and not closed.
+	prepared int
 
 	// origins counts the origin connections that this one has had. A statement that
 	// was prepared on an earlier one is prepared again.
@@ -108,23 +113,26 @@ func (c *conn) open(ctx context.Context) error {
 		c.origins++
 		c.pgx = pgxConn(origin)
 		c.resetDue = false
+		c.resetAt = time.Since(c.engine.started)
 		c.opened()
 		return nil
 	}
-	if !c.resetDue {
-		return nil
-	}
-	c.resetDue = false
-	if v, ok := c.origin.(driver.Validator); ok && !v.IsValid() {
+	if c.resetDue && !c.resetOrigin(ctx) {
 		return c.reopen(ctx)
 	}
-	if r, ok := c.origin.(driver.SessionResetter); ok {
-		// database/sql too looks at no other error of ResetSession.
-		if err := r.ResetSession(ctx); errors.Is(err, driver.ErrBadConn) {
-			return c.reopen(ctx)
-		}
-	}
 	return nil
+}
+
+// resetOrigin tells the origin that it is used again, as database/sql would. It
+// returns false if the connection turns out to be bad.
+func (c *conn) resetOrigin(ctx context.Context) bool {
+	c.resetDue = false
+	if v, ok := c.origin.(driver.Validator); ok && !v.IsValid() {
+		return false
+	}
+	r, ok := c.origin.(driver.SessionResetter)
+	// database/sql too looks at no other error of ResetSession.
+	return !ok || !errors.Is(r.ResetSession(ctx), driver.ErrBadConn)
 }
 
 // reopen replaces an origin connection that turns out to be bad when it is taken
@@ -250,21 +258,25 @@ func (c *conn) Ping(ctx context.Context) error {
 	return nil
 }
 
-// ResetSession is called by database/sql before the connection is used again.
+// ResetSession is called by database/sql before the connection is used again. The
+// only error is driver.ErrBadConn, upon which it takes another one.
 func (c *conn) ResetSession(ctx context.Context) error {
 	c.takeBack()
 	c.resetDue = c.origin != nil
 	if c.connector.static {
+		if c.goneWhileIdle() {
+			return driver.ErrBadConn
+		}
 		return nil
 	}
 	// A hook may make it another session, in a way that depends on ctx.
 	if c.hasCatalog() {
 		c.setSession(nil)
 	}
-	if c.origin == nil {
-		return nil
+	if c.origin != nil && !c.resetOrigin(ctx) {
+		return driver.ErrBadConn
 	}
-	return c.open(ctx)
+	return nil
 }
 
 // hasCatalog says whether sessions of this origin can be told apart at all.
@@ -290,6 +302,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
+	c.prepared++
 	return &stmt{conn: c, origin: origin, preparedOn: c.origins, query: query}, nil
 }
 

@@ -23,6 +23,7 @@ var (
 )
 
 func (s *stmt) Close() error {
+	s.conn.prepared--
 	if s.preparedOn != s.conn.origins {
 		return nil // it went with its connection
 	}

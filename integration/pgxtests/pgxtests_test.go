@@ -3,7 +3,6 @@ package pgxtests
 import (
 	"bytes"
 	"context"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,14 +15,6 @@ import (
 
 	"github.com/mlcache/mlcache/integration/harness"
 )
-
-// exceptions are the tests that fail over mlcache and may, each with the reason.
-// One that passes after all is an error, so that the list stays short.
-var exceptions = map[string]string{
-	"TestOptionBeforeAfterConnect": "counts every connection that is made, and the cache makes one of its own to read the catalog, by the same hooks",
-	"TestCheckIdleConn": "counts the pool's connections after the server has ended them all: a dead connection is replaced " +
-		"behind the one that database/sql holds, which stays in the pool",
-}
 
 // rounds are the ways in which all tests are run over mlcache.
 var rounds = []struct {
@@ -69,14 +60,9 @@ func compare(t *testing.T, round string, want, got outcome, again func(name stri
 	}
 	good, failed := 0, []string(nil)
 	for _, name := range passed {
-		why, excepted := exception(name)
 		switch verdict := got.verdicts[name]; {
-		case verdict == "PASS" && excepted:
-			t.Errorf("%s: %s passes, and stands in the list of exceptions", round, name)
 		case verdict == "PASS":
 			good++
-		case excepted:
-			t.Logf("%s: exception: %s %s", round, name, why)
 		case again(name):
 			t.Logf("%s: %s passes in a second try", round, name)
 			good++
@@ -85,22 +71,14 @@ func compare(t *testing.T, round string, want, got outcome, again func(name stri
 			t.Errorf("%s: %s passes over pgx, and over mlcache: %q", round, name, verdict)
 		}
 	}
-	t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache, %d exceptions, in %v (pgx %v); %s",
-		round, good, len(passed), len(exceptions), got.took.Round(time.Millisecond), want.took.Round(time.Millisecond), got.counts)
+	t.Logf("%s: %d of %d tests that pass over pgx pass over mlcache, in %v (pgx %v); %s",
+		round, good, len(passed), got.took.Round(time.Millisecond), want.took.Round(time.Millisecond), got.counts)
 	if len(failed) > 0 {
 		t.Logf("output of the failed tests:\n%s", got.about(failed))
 	}
 	if !regexp.MustCompile(`[1-9]\d* L[12] hits`).MatchString(got.counts) {
 		t.Errorf("%s: no test was answered from the cache: %q", round, got.counts)
 	}
-}
-
-func exception(name string) (why string, ok bool) {
-	top, _, _ := strings.Cut(name, "/")
-	if why, ok = exceptions[name]; !ok {
-		why, ok = exceptions[top]
-	}
-	return why, ok
 }
 
 // outcome is what a run of pgx's tests printed.
@@ -176,16 +154,4 @@ func (o outcome) about(names []string) string {
 func within(name string, tests map[string]bool) bool {
 	top, _, _ := strings.Cut(name, "/")
 	return tests[name] || tests[top]
-}
-
-// The list of exceptions names tests that exist.
-func TestExceptionsAreTestsOfPgx(t *testing.T) {
-	t.Parallel()
-	text := read(t, filepath.Join(pgxDir(t), "stdlib", "sql_test.go"))
-	for _, name := range slices.Sorted(maps.Keys(exceptions)) {
-		top, _, _ := strings.Cut(name, "/")
-		if !strings.Contains(text, "func "+top+"(") {
-			t.Errorf("%s is no test of pgx", name)
-		}
-	}
 }
