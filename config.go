@@ -96,6 +96,12 @@ type Config struct {
 	// L1TTL is the longest life of an entry in L1. Defaults to 30s. It must not
 	// exceed L2TTL.
 	L1TTL time.Duration
+	// L1MaxTTL lets answers that are asked for often live longer in L1: up to this, a step
+	// longer for each doubling of how often they were asked for lately (estimated
+	// in 256 KiB, whatever the number of answers). Defaults to 0: all live for L1TTL. It must
+	// be neither less than L1TTL nor more than L2TTL. Hints, rules and WithTTL shorten it as they do L1TTL, and
+	// no answer is older for it than its bound, except by writes past mlcache.
+	L1MaxTTL time.Duration
 	// L2TTL is the longest life of an entry in L2. Defaults to 5m.
 	L2TTL time.Duration
 
@@ -248,6 +254,13 @@ func (c *Config) validate() error {
 	}
 	if c.L1TTL > c.L2TTL {
 		return badValue("mlcache_l1_ttl", c.L1TTL.String(), "L1 must not outlive L2, whose mlcache_l2_ttl is "+c.L2TTL.String())
+	}
+	switch {
+	case c.L1MaxTTL == 0:
+	case c.L1MaxTTL < c.L1TTL:
+		return badValue("mlcache_l1_max_ttl", c.L1MaxTTL.String(), "want at least mlcache_l1_ttl, which is "+c.L1TTL.String())
+	case c.L1MaxTTL > c.L2TTL:
+		return badValue("mlcache_l1_max_ttl", c.L1MaxTTL.String(), "L1 must not outlive L2, whose mlcache_l2_ttl is "+c.L2TTL.String())
 	}
 	if c.WarmKeys < 0 || c.WarmKeys > maxWarmKeys {
 		return badValue("mlcache_warm_keys", fmt.Sprint(c.WarmKeys), fmt.Sprintf("want 0 to %d", maxWarmKeys))

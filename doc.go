@@ -43,6 +43,7 @@
 //	mlcache_max_staleness  1s         the bound of bounded
 //	mlcache_l1_size        64MiB      memory of L1; 0 turns it off
 //	mlcache_l1_ttl         30s        longest life in L1
+//	mlcache_l1_max_ttl     -          that of what is asked for often; none: the same
 //	mlcache_l2_ttl         5m         longest life in L2
 //	mlcache_max_rows       10000      larger results stream through
 //	mlcache_max_bytes      1MiB       larger results stream through

@@ -24,6 +24,7 @@ var dsnKeys = map[string]func(c *Config, value string) error{
 	"mlcache_max_staleness": func(c *Config, v string) error { return setDuration(&c.MaxStaleness, "mlcache_max_staleness", v) },
 	"mlcache_l1_size":       setL1Size,
 	"mlcache_l1_ttl":        func(c *Config, v string) error { return setDuration(&c.L1TTL, "mlcache_l1_ttl", v) },
+	"mlcache_l1_max_ttl":    func(c *Config, v string) error { return setDuration(&c.L1MaxTTL, "mlcache_l1_max_ttl", v) },
 	"mlcache_l2_ttl":        func(c *Config, v string) error { return setDuration(&c.L2TTL, "mlcache_l2_ttl", v) },
 	"mlcache_max_rows":      setMaxRows,
 	"mlcache_max_bytes":     setMaxBytes,

@@ -37,7 +37,8 @@ type engine struct {
 	started  time.Time
 	rules    *ruleBook
 	renewer  renewer
-	heat     *heat // nil: not counted
+	heat     *heat     // nil: not counted
+	adaptive *adaptive // nil: all live equally long in L1
 
 	warmUntil atomic.Int64 // until when keepWarm's entries may be there, in Unix nanoseconds
 
@@ -88,6 +89,7 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	e.hub, e.versions, e.release = hub.hub, hub.versions, hub.release
 	e.schema.cell = hub.versions.Cell(scopeSchema)
 	e.l1 = cache.NewMemory(cfg.L1Size)
+	e.adaptive = newAdaptive(cfg)
 	if hub.client != nil {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
 		e.fills = newFiller(e)

@@ -152,12 +152,12 @@ func ExampleNewConnector() {
 }
 
 func ExampleParseConfig() {
-	cfg, err := mlcache.ParseConfig("host=db dbname=shop mlcache_l1_ttl=10s mlcache_redis=redis://cache:6379")
-	fmt.Println(cfg.DSN, cfg.L1TTL, cfg.L2TTL, cfg.Redis, err)
+	cfg, err := mlcache.ParseConfig("host=db dbname=shop mlcache_l1_ttl=10s mlcache_l1_max_ttl=2m mlcache_redis=redis://cache:6379")
+	fmt.Println(cfg.DSN, cfg.L1TTL, cfg.L1MaxTTL, cfg.L2TTL, cfg.Redis, err)
 	_, err = mlcache.ParseConfig("host=db mlcache_l1_ttl=10m")
 	fmt.Println(err)
 	// Output:
-	// host=db dbname=shop 10s 5m0s redis://cache:6379 <nil>
+	// host=db dbname=shop 10s 2m0s 5m0s redis://cache:6379 <nil>
 	// mlcache: mlcache_l1_ttl: bad value "10m0s": L1 must not outlive L2, whose mlcache_l2_ttl is 5m0s
 }
 

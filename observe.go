@@ -93,6 +93,7 @@ func (c *conn) hitL1(l *lookup, started time.Time) {
 	c.by.level = fromL1
 	if n := c.hits.hit(l.plan); n > 0 {
 		c.engine.heat.note(l.key, n)
+		c.engine.adaptive.note(l.key, n)
 		c.engine.statements.of(l.plan, l.src.query)
 		l.plan.told(n)
 		if c.reports++; n < tellHits || c.reports%measureOneIn == 0 {
@@ -110,6 +111,7 @@ func (c *conn) hitL2(l *lookup) {
 	c.by.level = fromL2
 	if n := c.hits.hit(l.plan); n > 0 {
 		c.engine.heat.note(l.key, n)
+		c.engine.adaptive.note(l.key, n)
 		c.engine.statements.of(l.plan, l.src.query)
 		l.plan.told(n)
 	}

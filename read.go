@@ -237,7 +237,7 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 	}
 	c.hitL2(l)
 	if cache.Flags(entry)&flagShort == 0 {
-		end := now.Add(cache.Jitter(c.engine.ttl(l, c.engine.cfg.L1TTL), ttlJitter))
+		end := now.Add(cache.Jitter(c.engine.l1TTL(l), ttlJitter))
 		d := cache.Deadline(entry)
 		if d == 0 || end.UnixMilli() < d {
 			cache.SetDeadline(entry, end.UnixMilli())

@@ -13,8 +13,8 @@ import (
 // started.
 func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	e := c.engine
-	l1 := cache.Jitter(e.ttl(l, e.cfg.L1TTL), ttlJitter)
 	l2 := cache.Jitter(e.ttl(l, e.cfg.L2TTL), ttlJitter)
+	l1 := min(cache.Jitter(e.l1TTL(l), ttlJitter), l2)
 	var flags uint8
 	if e.versions.Quarantined(started) {
 		// Fences may have been lost: nothing may live longer than the bound, and

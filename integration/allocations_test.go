@@ -28,10 +28,12 @@ func TestAllocations(t *testing.T) {
 	const query = "SELECT id, name, price, active, created FROM item WHERE id >= $1 AND id < $2"
 	direct := harness.Open(t, "pgx", dsn)
 	alone := harness.Open(t, "mlcache", harness.With(dsn, "mlcache_namespace", harness.NewNamespace(t)))
+	adaptive := harness.Open(t, "mlcache", harness.With(dsn, "mlcache_namespace", harness.NewNamespace(t), "mlcache_l1_max_ttl", "5m"))
 	onlyL2 := harness.Open(t, "mlcache", withPatientRedis(t, dsn, "mlcache_l1_size", "0"))
 	strict := harness.Open(t, "mlcache", withPatientRedis(t, dsn, "mlcache_consistency", "strict"))
 	told := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
 	untilServing(t, alone)
+	untilServing(t, adaptive)
 	untilServing(t, onlyL2)
 	untilServing(t, strict)
 	untilServing(t, told)
@@ -94,6 +96,7 @@ func TestAllocations(t *testing.T) {
 		most float64
 	}{
 		{"L1 hit of 1 row", one(alone), 9},
+		{"L1 hit of 1 row, counted for mlcache_l1_max_ttl", one(adaptive), 9},
 		{"L1 hit of 100 rows", hundred(alone), 16},
 		// What talks to Redis can find a connection closed, and a buffer of a pool gone: one more now and then.
 		{"strict hit of 1 row", one(strict), 13},

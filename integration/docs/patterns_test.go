@@ -20,7 +20,7 @@ var patterns = []string{
 	"L1/L2 hierarchy with promotion", "Get or set", "Decorator", "Pub/sub invalidation of keys",
 	"Pub/sub invalidation of patterns", "Version-based namespaces", "Adaptive TTL",
 	"Read-through with write-around", "Instrumentation", "L1 sizing", "Shorter L1 TTLs",
-	"Cold start from L2", "Tiered latencies",
+	"Cold start from L2", "Cold start from the database", "Tiered latencies",
 }
 
 // table reads the first table of a page: its rows, without the head.

@@ -103,7 +103,7 @@ func openSides(cfg *mlcache.Config, limit time.Duration) (sides []side, err erro
 		own := *cfg
 		own.Mode, own.Logger = mlcache.ModeAuto, slog.New(slog.DiscardHandler)
 		// What is left in Redis afterwards need not stay for long.
-		own.L2TTL = min(own.L2TTL, max(limit+time.Minute, own.L1TTL))
+		own.L2TTL = min(own.L2TTL, max(limit+time.Minute, own.L1TTL, own.L1MaxTTL))
 		change(&own)
 		conn, err := connect(messages)
 		if err != nil {
