@@ -1,0 +1,116 @@
+package mlcache
+
+import (
+	"context"
+
+	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// plan finds or makes the plan of a text, for the way in which this session
+// resolves names.
+func (c *conn) plan(ctx context.Context, query string) *plan {
+	return c.planFor(ctx, query, nil)
+}
+
+// planFor is plan for a query whose caller names tables (WithTables).
+func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan {
+	if c.engine.versions.Paused() {
+		// The schema may have changed meanwhile, and with it what the statement
+		// reads and writes.
+		asking, cancel := forCache(ctx)
+		_ = c.engine.versions.Ensure(asking, nil)
+		cancel()
+	}
+	if st := c.engine.schema.current.Load(); st == nil || st != c.schema {
+		if st == nil && !c.needsCatalog(query) {
+			return blindPlan(query, ReasonNoCatalog)
+		}
+		if !c.renew(ctx) {
+			return blindPlan(query, ReasonNoCatalog)
+		}
+	}
+	if c.names == nil && c.hasCatalog() && c.canAsk() && c.dependsOnNames(query) {
+		if err := c.readBack(ctx); err != nil {
+			if ctx.Err() != nil {
+				// pgx has closed the connection over it: the caller gets the error
+				// that the statement would have had, and not a bad connection.
+				c.cutShort = err
+			}
+			return blindPlan(query, ReasonUnknownSession)
+		}
+	}
+	text := query
+	if len(tables) > 0 {
+		text = vouchedText(query, tables)
+	} else if query != "" && query[0] == vouchedMark {
+		return c.engine.newPlan(query, nil, c.schema, c.names)
+	}
+	if p := c.plans[text]; p != nil {
+		return p
+	}
+	key := planKey{text: text, schema: c.schema}
+	if c.names != nil {
+		key.names = c.names.names
+	}
+	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, tables, c.schema, c.names) })
+	c.keepPlan(text, p)
+	return p
+}
+
+// vouchedMark begins the texts under which plans are kept whose caller names tables.
+// PostgreSQL takes no text with a NUL, so no plan is kept under one that a user
+// wrote.
+const vouchedMark = 0
+
+func vouchedText(query string, tables []string) string {
+	text := cache.AppendString([]byte{vouchedMark}, query)
+	for _, t := range tables {
+		text = cache.AppendString(text, t)
+	}
+	return string(text)
+}
+
+// needsCatalog is false for statements whose plan is the same whatever the schema:
+// the DDL of a migration, of which each drops what is known of the schema, must not
+// have it read again for the next one.
+func (c *conn) needsCatalog(query string) bool {
+	return c.dependsOnNames(query) && !sqlinfo.Parse(query).DDL
+}
+
+// wasCutShort returns, once, the error of a question of mlcache's own that the
+// caller's context ended.
+func (c *conn) wasCutShort() error {
+	err := c.cutShort
+	c.cutShort = nil
+	return err
+}
+
+// dependsOnNames is false for the statements that make names resolve otherwise:
+// several of them often come in a row, and only then a query. An origin that
+// cannot be asked inside a transaction is asked before it.
+func (c *conn) dependsOnNames(query string) bool {
+	switch info := sqlinfo.Parse(query); info.Kind {
+	case sqlinfo.Session:
+		return false
+	case sqlinfo.Tx:
+		return c.pgx == nil && info.TxOp == sqlinfo.TxBegin
+	}
+	return true
+}
+
+func (c *conn) keepPlan(query string, p *plan) {
+	if len(query) > maxSharedText {
+		return
+	}
+	if len(c.plans) >= maxConnPlans || c.planned+len(query) > maxConnText {
+		c.forgetPlans()
+	}
+	c.plans[query] = p
+	c.planned += len(query)
+}
+
+func (c *conn) forgetPlans() {
+	clear(c.plans)
+	c.planned = 0
+}
