@@ -245,7 +245,7 @@ func (f *fleet) failover(back bool) {
 	defer c.Close()
 	host, port, _ := strings.Cut(hostPort(f.t, old.URL()), ":")
 	f.must(c.Do(f.t.Context(), "REPLICAOF", host, port).Err())
-	harness.Eventually(f.t, 20*time.Second, "the replica follows", func() bool {
+	harness.Eventually(f.t, time.Minute, "the replica follows", func() bool {
 		return strings.Contains(c.Info(f.t.Context(), "replication").Val(), "master_link_status:up")
 	})
 	// The first replica gives a master a new identity, which is a new epoch. Let the
