@@ -13,71 +13,84 @@
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
 -- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own.
 local key = KEYS[1]
+local call, find, sub, format, concat = redis.call, string.find, string.sub, string.format, table.concat
 local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local RING = 4096
 local MESSAGE_MAX = 8192
 local OLDER = 64
 
-local t = redis.call('TIME')
+local t = call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function int(n) return string.format('%.0f', n) end
-
--- Who answers? A replica must not: it may lag. Where INFO has no such section the identity is '-'.
-local identity = '-'
-local info = redis.pcall('INFO', 'replication')
-if type(info) == 'string' then
-  if string.find(info, 'role:slave', 1, true) then
-    return redis.error_reply('READONLY mlcache: versions are asked of a master only')
-  end
-  identity = string.match(info, 'master_replid:(%w+)') or '-'
-elseif not string.find(info.err or '', 'section', 1, true) then
-  return redis.error_reply('NOPERM mlcache: the user needs +info to notice a failover')
-end
+local function int(n) return format('%d', n) end
 
 -- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
 local MANY = 1000 -- fields in one command: Lua's stack is small
-local named = {}
+local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w'}
+local named, count = {}, 0
+local function name(first, last)
+  for k = first, last do
+    count = count + 1
+    named[count] = ARGV[k]
+    if count <= MANY then fields[count + 8] = 's' .. ARGV[k] end
+  end
+end
 if op == 'read' then
-  for k = 6, #ARGV do named[#named + 1] = ARGV[k] end
+  name(6, #ARGV)
 elseif op == 'release' then
-  for k = 11, #ARGV do named[#named + 1] = ARGV[k] end
-  if ARGV[9] ~= '' then named[#named + 1] = ARGV[9] end
+  name(11, #ARGV)
+  if ARGV[9] ~= '' then name(9, 9) end
 elseif op == 'fence' or op == 'renew' then
   local k = 6
   while k < #ARGV - 1 do
-    local count = tonumber(ARGV[k + 1]) or 0 -- '*' has no names
-    for n = k + 2, k + 1 + count do named[#named + 1] = ARGV[n] end
-    k = k + 2 + count
+    local n = tonumber(ARGV[k + 1]) or 0 -- '*' has no names
+    name(k + 2, k + 1 + n)
+    k = k + 2 + n
   end
 end
-local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w'}
-for n = 1, math.min(#named, MANY) do fields[#fields + 1] = 's' .. named[n] end
-local h = redis.call('HMGET', key, unpack(fields))
+local h = call('HMGET', key, unpack(fields))
 local scopes = {} -- by name; false where there is none
-for n = 1, math.min(#named, MANY) do scopes[named[n]] = h[n + 8] end
-for first = MANY + 1, #named, MANY do
+for n = 1, math.min(count, MANY) do scopes[named[n]] = h[n + 8] end
+for first = MANY + 1, count, MANY do
   fields = {}
-  for n = first, math.min(first + MANY - 1, #named) do fields[#fields + 1] = 's' .. named[n] end
-  for n, s in ipairs(redis.call('HMGET', key, unpack(fields))) do scopes[named[first + n - 1]] = s end
-end
-
-local changes = {}
-local function put(field, value)
-  changes[#changes + 1] = field
-  changes[#changes + 1] = value
-end
-local function flush()
-  for first = 1, #changes, 2 * MANY do
-    redis.call('HSET', key, unpack(changes, first, math.min(first + 2 * MANY - 1, #changes)))
-  end
-  changes = {}
+  for n = first, math.min(first + MANY - 1, count) do fields[#fields + 1] = 's' .. named[n] end
+  for n, s in ipairs(call('HMGET', key, unpack(fields))) do scopes[named[first + n - 1]] = s end
 end
 
 local birth, epoch, till, older, home, all = h[1], h[2], tonumber(h[3]) or 0, h[4] or '', h[5], h[8] or ''
 local seq, pub = tonumber(h[6]) or 0, tonumber(h[7]) or 0
 
--- A command that a client sends twice must not bring the same nonce twice: the sequence number goes in.
-local function nonce() return string.sub(redis.sha1hex(seed .. ':' .. int(seq) .. ':' .. int(now)), 1, 16) end
+-- Who answers? A replica must not: it may lag. Where INFO has no such section the identity is '-'.
+local identity = '-'
+local info = redis.pcall('INFO', 'replication')
+if type(info) == 'string' then
+  if find(info, 'role:slave', 1, true) then
+    return redis.error_reply('READONLY mlcache: versions are asked of a master only')
+  end
+  local _, at = find(info, 'master_replid:', 1, true)
+  if at then identity = string.match(info, '^%w+', at + 1) or '-' end
+elseif not find(info.err or '', 'section', 1, true) then
+  return redis.error_reply('NOPERM mlcache: the user needs +info to notice a failover')
+end
+
+local changes, written = {}, 0
+local function put(field, value)
+  changes[written + 1], changes[written + 2] = field, value
+  written = written + 2
+end
+local function flush()
+  for first = 1, written, 2 * MANY do
+    call('HSET', key, unpack(changes, first, math.min(first + 2 * MANY - 1, written)))
+  end
+  changes, written = {}, 0
+end
+
+-- A command that a client sends twice must not bring the same nonce twice: the sequence number goes in. One is enough for
+-- a command: what must differ are the versions of one scope, and no command changes a scope's twice.
+local fresh
+local function nonce()
+  fresh = fresh or sub(redis.sha1hex(seed .. ':' .. int(seq) .. ':' .. int(now)), 1, 16)
+  return fresh
+end
 local function bump(scope)
   seq = seq + 1
   put('c' .. int(seq % RING), scope and 's' .. scope or '')
@@ -91,7 +104,7 @@ end
 -- A caller who comes from a birth that is not among the older ones comes from another server, or from before this hash
 -- began. It may have changed what this hash has not heard of: a master that was replaced, and is asked again, still has
 -- the versions of then.
-local function came(after) return string.find(older .. ';', ';' .. after .. ';', 1, true) end
+local function came(after) return find(older .. ';', ';' .. after .. ';', 1, true) end
 local stranger = known ~= '' and known ~= birth and not came(known)
 
 if not birth or not epoch or home ~= identity or stranger then
@@ -109,10 +122,10 @@ if not birth or not epoch or home ~= identity or stranger then
     end
   end
   newepoch()
-  for _, b in ipairs({birth or '', string.sub(known, 1, 16)}) do
-    if b ~= '' and not came(b) then older = string.sub(older .. ';' .. b, -OLDER * 17) end
+  for _, b in ipairs({birth or '', sub(known, 1, 16)}) do
+    if b ~= '' and not came(b) then older = sub(older .. ';' .. b, -OLDER * 17) end
   end
-  birth = string.sub(redis.sha1hex('birth:' .. epoch .. seed), 1, 16)
+  birth = sub(redis.sha1hex('birth:' .. epoch .. seed), 1, 16)
   put('b', birth)
   put('u', int(till))
   put('o', older)
@@ -122,23 +135,25 @@ end
 -- The fences of a list that still hold, without those in drop; and the time at which the last of them ends.
 local function holding(list, drop)
   if list == '' then return '', 0 end
+  -- Mostly there is one, and it is the caller's.
+  if not find(list, ';', 2, true) and drop[string.match(list, '^;([^:;]+):')] then return '', 0 end
   local keep, last = {}, 0
   for id, ends in string.gmatch(list, ';([^:;]+):(%d+)') do
     local e = tonumber(ends)
     if e > now and not drop[id] then
       keep[#keep + 1] = ';' .. id .. ':' .. ends
-      if e > last and string.sub(id, 1, 1) ~= '!' then last = e end
+      if e > last and sub(id, 1, 1) ~= '!' then last = e end
     end
   end
-  return table.concat(keep), last
+  return concat(keep), last
 end
-local function released(list, id) return string.find(list, ';!' .. id .. ':', 1, true) end
+local function released(list, id) return list ~= '' and find(list, ';!' .. id .. ':', 1, true) end
 local function left(last) return last > now and int(last - now) or '0' end
 local NONE = {}
 
 local function head()
   local _, last = holding(all, NONE)
-  return table.concat({birth, epoch, left(till), int(seq), int(pub), left(last)}, ' ')
+  return concat({birth, epoch, left(till), int(seq), int(pub), left(last)}, ' ')
 end
 
 local function publish(items)
@@ -147,16 +162,16 @@ local function publish(items)
   put('p', int(pub))
   put('q', int(seq))
   flush()
-  local body = table.concat(items)
+  local body = concat(items)
   if #body > MESSAGE_MAX then body = '' end
-  local m = table.concat({'1', birth, epoch, int(before), int(pub), int(#items), body}, ' ')
+  local m = concat({'1', birth, epoch, int(before), int(pub), int(#items), body}, ' ')
   redis.pcall('PUBLISH', channel, m)
 end
 
 local function state(scope)
   local s = scopes[scope]
   if not s then return nil, '' end
-  return string.sub(s, 1, 16), string.sub(s, 17)
+  return sub(s, 1, 16), sub(s, 17)
 end
 local function store(scope, n, list)
   scopes[scope] = n .. list
@@ -191,19 +206,19 @@ elseif op == 'poll' then
       local names = {}
       for n = first, math.min(first + 255, seq) do names[#names + 1] = 'c' .. int(n % RING) end
       local changed = {}
-      for _, slot in ipairs(redis.call('HMGET', key, unpack(names))) do
+      for _, slot in ipairs(call('HMGET', key, unpack(names))) do
         slot = slot or ''
         if not seen[slot] then
           seen[slot] = true
           changed[#changed + 1] = slot
         end
       end
-      local states = #changed > 0 and redis.call('HMGET', key, unpack(changed)) or {}
+      local states = #changed > 0 and call('HMGET', key, unpack(changed)) or {}
       for n, s in ipairs(states) do
         if s then
-          local _, last = holding(string.sub(s, 17), NONE)
-          out[#out + 1] = string.sub(changed[n], 2)
-          show(string.sub(s, 1, 16), last)
+          local _, last = holding(sub(s, 17), NONE)
+          out[#out + 1] = sub(changed[n], 2)
+          show(sub(s, 1, 16), last)
         end
       end
     end
@@ -220,7 +235,7 @@ elseif op == 'fence' or op == 'renew' then
     if count == '*' and released(all, id) then
       all = holding(all, NONE)
     elseif count == '*' then
-      local held = op == 'renew' and string.find(all, mine, 1, true)
+      local held = op == 'renew' and find(all, mine, 1, true)
       all = holding(all, drop) .. mine .. int(ends)
       put('w', all)
       if not held then newepoch() end
@@ -229,7 +244,7 @@ elseif op == 'fence' or op == 'renew' then
         local n, list = state(ARGV[k])
         local keep = holding(list, drop)
         if not (n and released(keep, id)) then
-          local held = n and op == 'renew' and string.find(list, mine, 1, true)
+          local held = n and op == 'renew' and find(list, mine, 1, true)
           if not held then
             bump(ARGV[k])
             n = nonce()
@@ -252,8 +267,8 @@ elseif op == 'release' then
   if ARGV[9] ~= '' and outcome ~= 'r' and state(ARGV[9]) ~= ARGV[10] then wide = '*' end
   local drop, tail, early = {}, '', {}
   for id in string.gmatch(ids, '[^,]+') do
-    if string.sub(id, 1, 1) == '!' then
-      id = string.sub(id, 2)
+    if sub(id, 1, 1) == '!' then
+      id = sub(id, 2)
       early[#early + 1] = id
     end
     drop[id] = true
@@ -263,13 +278,13 @@ elseif op == 'release' then
     local keep, last = holding(list, drop)
     if outcome == 'u' then return keep .. tail, math.max(last, tail == '' and 0 or now + lease) end
     for _, id in ipairs(early) do
-      if not string.find(list, ';' .. id .. ':', 1, true) then
+      if not find(list, ';' .. id .. ':', 1, true) then
         keep = keep .. ';!' .. id .. ':' .. int(now + lease)
       end
     end
     return keep, last
   end
-  local items = {}
+  local items, told = {}, 0
   if wide == '*' then
     all = rest(all)
     put('w', all)
@@ -283,12 +298,13 @@ elseif op == 'release' then
     if outcome ~= 'r' or not n then n = nonce() end
     store(ARGV[k], n, list)
     show(n, last)
-    items[#items + 1] = n .. (last > now and 'f' or 'o') .. int(#ARGV[k]) .. ':' .. ARGV[k]
+    told = told + 1
+    items[told] = n .. (last > now and 'f' or 'o') .. #ARGV[k] .. ':' .. ARGV[k]
   end
   publish(items)
 end
 
-if #changes > 0 then
+if written > 0 then
   put('q', int(seq))
   flush()
 end
