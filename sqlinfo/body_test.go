@@ -41,6 +41,7 @@ func TestParseBody(t *testing.T) {
 		{"commit", "plpgsql", "BEGIN COMMIT; END", "", "", "", "session"},
 		{"words as columns", "plpgsql", "BEGIN SELECT comment, t.copy, x.set FROM a; NEW.create := 1; END", "a", "", "", ""},
 		{"comments and strings", "plpgsql", "BEGIN /* EXECUTE x */ RAISE NOTICE 'DELETE FROM a'; -- EXECUTE\n END", "", "", "", ""},
+		{"merge behind cte", "plpgsql", "BEGIN NULL; WITH x AS (SELECT 1) MERGE INTO a USING db.app.b ON true WHEN MATCHED THEN DELETE; END", "db.app.b", "a", "", ""},
 		{"join called", "plpgsql", "BEGIN FOR r IN SELECT * FROM a LOOP v := join(x); END LOOP; END", "a", "", "join", ""},
 		{"clock", "plpgsql", "BEGIN NEW.at := CURRENT_TIMESTAMP; RETURN NEW; END", "new", "", "current_timestamp", "refusal:time_function"},
 		{"other language", "plperl", "return 1", "", "", "", "unknown all refusal:syntax"},

@@ -62,8 +62,9 @@ func (s *scanner) clause(f *frame) bool {
 			s.operator("=") // JOIN ... USING (columns)
 		case stTarget:
 			f.state = stItem // DELETE FROM a USING b, MERGE INTO a USING b
-		case stWithAfter:
+		case stWithAfter, stWithTail:
 			s.skipName() // CYCLE ... USING column
+			f.state = stWithAfter
 		}
 	case kwWhere, kwHaving, kwWindow, kwOrder, kwLimit, kwOffset, kwFetch, kwUnion,
 		kwIntersect, kwExcept, kwDo:
@@ -86,7 +87,6 @@ func (s *scanner) clause(f *frame) bool {
 			f.state = stExpr
 		case stWithTail:
 			f.state = stWithAfter
-			s.skipName()
 		default:
 			return false
 		}
@@ -94,7 +94,7 @@ func (s *scanner) clause(f *frame) bool {
 		if f.state != stWithAfter {
 			return false
 		}
-		f.state = stWithTail
+		s.withTail(f)
 	case kwFor:
 		if f.call == kwSubstring || f.call == kwOverlay {
 			return true
@@ -206,7 +206,7 @@ func (s *scanner) queryWithin() bool {
 
 // skipName passes a name that is a column's whatever the word.
 func (s *scanner) skipName() {
-	if isNameToken(s.next) && !s.everything {
+	if isNameToken(s.next) && !s.ddl && !s.body {
 		s.advance()
 		s.part()
 		s.cur.Keyword = 0

@@ -40,6 +40,33 @@ func (s *scanner) withList(f *frame, start bool) {
 	}
 }
 
+// withTail passes what may follow the body of a CTE: SEARCH DEPTH FIRST BY columns SET
+// column, or CYCLE columns SET column [TO constant DEFAULT constant] USING column, up to
+// the constants. Any of the columns may have the name of a verb.
+func (s *scanner) withTail(f *frame) {
+	if s.ddl || s.body {
+		f.state = stWithTail // every name counts, and the verb is looked for elsewhere
+		return
+	}
+	if isWord(s.cur, kwSearch) {
+		for range 3 { // DEPTH FIRST BY
+			s.skipName()
+		}
+	}
+	s.skipName()
+	for s.punct(s.next, ',') {
+		s.advance()
+		s.skipName()
+	}
+	if isWord(s.next, kwSet) {
+		s.advance()
+		s.skipName()
+	}
+	if isWord(s.next, kwTo) {
+		f.state = stWithTail
+	}
+}
+
 // dml handles the verb of a data-modifying statement and its target; it leaves cur
 // on the target's last token.
 func (s *scanner) dml(f *frame) {

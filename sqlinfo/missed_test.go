@@ -14,6 +14,7 @@ func TestOnceMissed(t *testing.T) {
 		{sql: `ALTER TABLE a ALTER COLUMN b TYPE text USING JOIN(b)`, funcs: "join"},
 		{sql: `SELECT * FROM a JOIN b ON join(c.f, (SELECT 1 FROM d))`, reads: "a b d", funcs: "join", attrs: "f"},
 		{sql: `SELECT (SELECT 1 FROM a JOIN b ON join(c.f) WHERE xmlserialize(CONTENT d AS app.ty)) INTO e`, writes: "e", attrs: "f", types: "app.ty"},
+		{sql: `SELECT like.ty 'x', b FROM json_table(a, '$' COLUMNS (c overlaps.ty2 PATH '$.a'))`, types: "like.ty overlaps.ty2"},
 		{sql: `SELECT app. N'x'`, types: "app.nchar"},
 		{sql: `WITH x AS (SELECT a::"time"(1 + 1), b FROM c), d AS (DELETE FROM e) SELECT 1`, writes: "e"},
 	} {

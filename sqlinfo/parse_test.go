@@ -63,6 +63,7 @@ func TestReads(t *testing.T) {
 		{`WITH recursive AS (SELECT 1) SELECT * FROM recursive, a`, `a`},
 		{`WITH a AS (TABLE x) SEARCH DEPTH FIRST BY b, c SET d, e AS (TABLE y) SELECT * FROM a, b, e`, `x y b`},
 		{`WITH RECURSIVE a AS (TABLE x) CYCLE b, c SET d USING e, f AS (TABLE y) SELECT * FROM a, b, f`, `x y b`},
+		{`WITH a AS (TABLE x) SEARCH DEPTH FIRST BY set, by SET delete CYCLE insert SET merge TO update '1' DEFAULT 2 USING set, b AS (TABLE y) TABLE b`, `x y`},
 		{`WITH a(update) AS MATERIALIZED (SELECT 1), insert AS NOT MATERIALIZED (TABLE x) TABLE insert`, `x`},
 	} {
 		info := Parse(c.sql)
@@ -90,6 +91,8 @@ func TestWrites(t *testing.T) {
 		{`WITH x AS (UPDATE a SET y = 1 RETURNING *) SELECT * FROM x, c`, `a`, `c`},
 		{`WITH x AS (WITH y AS (SELECT 1) INSERT INTO a SELECT * FROM y RETURNING *), z AS (MERGE INTO b USING c ON true WHEN MATCHED THEN DELETE) SELECT 1`, `a b`, `c`},
 		{`WITH update AS (SELECT 1) UPDATE a SET x = 1`, `a`, ``},
+		{`WITH x AS (TABLE b) SEARCH BREADTH FIRST BY by SET c INSERT INTO a TABLE x`, `a`, `b`},
+		{`WITH x AS (TABLE b) CYCLE cycle SET c TO 1 DEFAULT 2 USING d DELETE FROM a`, `a`, `b`},
 		{`TRUNCATE TABLE a, ONLY b.c RESTART IDENTITY`, `a b.c`, ``},
 		{`COPY a (x, y) FROM STDIN`, `a`, ``},
 		{`REFRESH MATERIALIZED VIEW CONCURRENTLY a`, `a`, ``},

@@ -182,7 +182,7 @@ func (s *scanner) identifier() {
 	if typeFunc && s.typeFuncWord(f) || s.clause(f) || s.expressionWord() {
 		return
 	}
-	if k.class() == classReserved || typeFunc && !s.punct(s.next, '(') && !s.punct(s.next, '.') {
+	if k.class() == classReserved || typeFunc && !s.punct(s.next, '(') {
 		return // NULL, LEFT, NATURAL, ...
 	}
 	s.named()
@@ -191,6 +191,10 @@ func (s *scanner) identifier() {
 // typeFuncWord handles a word that is an operator or a part of a join in most
 // places (LIKE, LEFT) and may be a function or a type in others.
 func (s *scanner) typeFuncWord(f *frame) bool {
+	if s.punct(s.next, '.') {
+		s.named() // a schema, with a type in it
+		return true
+	}
 	if !s.ended(s.prev) && !(isWord(s.prev, kwNot) && s.ended(s.prev2)) {
 		switch {
 		case s.punct(s.next, '(') && !isWord(s.cur, kwJoin):

@@ -27,7 +27,7 @@ const (
 	stWithDef                // after the name of a CTE: columns, AS
 	stWithBody               // after AS: the body of a CTE
 	stWithAfter              // after the body of a CTE
-	stWithTail               // in SEARCH ... SET or CYCLE ... SET, after the body
+	stWithTail               // in SEARCH or CYCLE, after the body
 	stTarget                 // after the target of a write
 )
 

@@ -236,6 +236,7 @@ func (v *visit) message(name string, m protoreflect.Message) {
 		if n.Name == "timetz" || strings.HasPrefix(n.Name, "reg") {
 			out.unusual = true
 		}
+		v.children(m, "names") // its modifiers are expressions
 	default:
 		v.children(m)
 	}
