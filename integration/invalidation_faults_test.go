@@ -37,9 +37,10 @@ func TestInvalidationRestart(t *testing.T) {
 			harness.Eventually(t, 2*time.Second, "the lease ends", func() bool { return !a.Live(300 * time.Millisecond) })
 			server.Start()
 			fresh := openVersions(t, redisAt(t, server.URL()), "ns", time.Second)
-			for _, p := range []*versionsPeer{fresh, a, b} {
-				if p.read("t"); p.current(old) || p.usable(old) {
-					t.Error("usable after the restart")
+			for i, p := range []*versionsPeer{fresh, a, b} {
+				now := p.read("t")
+				if err := p.ask(old); err == nil || p.usable(old) {
+					t.Errorf("peer %d: usable after the restart: was %+v, is %+v, asked %v", i, old, now, err)
 				}
 				if p.Quarantine() == 0 {
 					t.Error("fences may have been lost, and there is no quarantine")
