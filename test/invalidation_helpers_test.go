@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -81,18 +82,15 @@ func (p *peer) write(scopes ...string) {
 	release(p.t, p.fence(false, scopes...), invalidation.Committed)
 }
 
-// current asks Redis whether the version is current.
-func (p *peer) current(c *invalidation.Cell, version uint64) bool {
+// current asks Redis whether the version is current, until there is an answer: right after an outage there is none.
+func (p *peer) current(c *invalidation.Cell, version uint64) (ok bool) {
 	p.t.Helper()
-	switch err := p.Current(context.Background(), []*invalidation.Cell{c}, []uint64{version}, nil); err {
-	case nil:
-		return true
-	case invalidation.ErrStale:
-		return false
-	default:
-		p.t.Fatal(err)
-		return false
-	}
+	eventually(p.t, "an answer", func() bool {
+		err := p.Current(context.Background(), []*invalidation.Cell{c}, []uint64{version}, nil)
+		ok = err == nil
+		return ok || errors.Is(err, invalidation.ErrStale)
+	})
+	return ok
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {
