@@ -21,11 +21,11 @@ const (
 	Ended
 )
 
-// Peeker looks at one connection. It must not be used by two at a time, nor while
-// somebody reads from the connection.
+// Peeker looks at one connection. It must not be used by two at a time. Somebody may be
+// reading from the connection, as pgx does in the background while a write takes long.
 type Peeker struct {
 	socket syscall.RawConn
-	look   func(fd uintptr) (done bool) // nil where there is nothing to look at
+	look   func(fd uintptr) // nil where there is nothing to look at
 	seen   State
 	room   [1]byte
 }
@@ -53,7 +53,8 @@ func (p *Peeker) State() State {
 	if p.look == nil {
 		return Unknown
 	}
-	if err := p.socket.Read(p.look); err != nil {
+	// Not Read, which waits for whoever is reading.
+	if err := p.socket.Control(p.look); err != nil {
 		return Ended // closed here
 	}
 	return p.seen

@@ -2,4 +2,4 @@
 
 package peek
 
-func (p *Peeker) looker() func(fd uintptr) bool { return nil }
+func (p *Peeker) looker() func(fd uintptr) { return nil }

@@ -89,3 +89,31 @@ func TestStates(t *testing.T) {
 		t.Errorf("a pipe: %d", got)
 	}
 }
+
+func TestWhileSomebodyReads(t *testing.T) {
+	near, far := pair(t, "tcp", "127.0.0.1:0")
+	read := make(chan error, 1)
+	go func() {
+		_, err := near.Read(make([]byte, 1))
+		read <- err
+	}()
+	seen := make(chan State)
+	go func() {
+		time.Sleep(100 * time.Millisecond) // the other one waits by then
+		seen <- New(near).State()
+	}()
+	select {
+	case got := <-seen:
+		if got != Quiet {
+			t.Errorf("state %d", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for whoever reads")
+	}
+	if _, err := far.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -4,8 +4,8 @@ package peek
 
 import "syscall"
 
-func (p *Peeker) looker() func(fd uintptr) bool {
-	return func(fd uintptr) (done bool) {
+func (p *Peeker) looker() func(fd uintptr) {
+	return func(fd uintptr) {
 		for {
 			// Go's sockets do not block.
 			n, _, err := syscall.Recvfrom(int(fd), p.room[:], syscall.MSG_PEEK)
@@ -19,7 +19,7 @@ func (p *Peeker) looker() func(fd uintptr) bool {
 			default:
 				p.seen = Unread
 			}
-			return true
+			return
 		}
 	}
 }
