@@ -70,7 +70,6 @@ type Fence struct {
 	pending  int       // of which so many are under way,
 	failed   bool      // and one has failed that no renewal has made up for
 	begun    time.Time // when the first command was sent
-	owed     *owed     // by the first of them; nil for nothing
 	leased   time.Time // when the newest renewal, or else the first command, was sent that Redis answered
 }
 
@@ -315,11 +314,10 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 	v.mu.Lock()
 	delete(v.fences, f)
 	v.mu.Unlock()
-	owed := f.takeOwed()
 	if len(f.cells) == 0 && !f.all {
 		return nil
 	}
-	n := news{outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes, owed: owed}
+	n := news{outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}
 	if id != "" {
 		n.ids = []string{id}
 	}
@@ -331,7 +329,12 @@ const overtaking = "!"
 
 // renew extends the leases of open fences, of all or of those that are due, and sets again what Redis has lost.
 func (v *Versions) renew(ctx context.Context, all bool) {
-	open := v.openFences()
+	v.mu.Lock()
+	open := make([]*Fence, 0, len(v.fences))
+	for f := range v.fences {
+		open = append(open, f)
+	}
+	v.mu.Unlock()
 	for len(open) > 0 {
 		n := min(len(open), renewAtOnce)
 		_ = v.renewSome(ctx, open[:n], all) // the next look tries again

@@ -197,24 +197,19 @@ func (l *line) quiet() bool {
 // write sends what is in l.sent. The answers must come in the same time.
 func (l *line) write(ctx context.Context) error {
 	now := time.Now()
-	latest, _ := ctx.Deadline()
-	if err := l.await(now, latest); err != nil {
+	var until time.Time
+	if l.read > 0 {
+		until = now.Add(l.read)
+	}
+	if d, ok := ctx.Deadline(); ok && (until.IsZero() || d.Before(until)) {
+		until = d
+	}
+	if err := l.conn.SetDeadline(until); err != nil {
 		return err
 	}
 	l.used = now
 	_, err := l.conn.Write(l.sent)
 	return err
-}
-
-// await sets how long the server may take from now on, and at the latest; zero for no such limit.
-func (l *line) await(now, latest time.Time) error {
-	until := latest
-	if l.read > 0 {
-		if u := now.Add(l.read); until.IsZero() || u.Before(until) {
-			until = u
-		}
-	}
-	return l.conn.SetDeadline(until)
 }
 
 // receive reads so many answers, and no more, into l.heard.

@@ -2,9 +2,9 @@ package invalidation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // ask asks the direct question and leaves the answer to EXEC for heard. answered is false, without an error, where the line
@@ -54,40 +54,65 @@ func (l *line) writeCall(ctx context.Context, v *Versions, args []any) error {
 	return l.write(ctx)
 }
 
-// answerTo reads the answer to a call of the script, which has been received, and gives the line back. answered is false where the call must be made again
-// in another way: Redis has refused, because it lost the script for instance or is no master any more.
+// answerTo reads the answer to a call of the script and gives the line back. answered is false where the call must be made again
+// in another way: the line is dead, or Redis has refused, because it lost the script for instance or is no master any more.
 func (v *Versions) answerTo(l *line, op string) (r reply, answered bool, err error) {
-	r, err = l.answer(op)
-	if errors.Is(err, errRefused) {
+	if err := l.receive(1); err != nil {
 		return r, false, v.lines.drop(l, err)
 	}
-	v.lines.put(l)
-	return r, true, err
-}
-
-// answer reads the next answer of those received as one to a call of the script. It is errRefused where it is none.
-func (l *line) answer(op string) (reply, error) {
-	rest := l.heard
-	l.heard.skip()
-	n, ok := rest.array()
-	if !ok || n > len(rest) {
-		return reply{}, errRefused
+	n, ok := l.heard.array()
+	if !ok || n > len(l.heard) {
+		return r, false, v.lines.drop(l, errReply)
 	}
 	list := make([]any, n)
 	for i := range list {
-		text, ok := rest.text()
+		text, ok := l.heard.text()
 		if !ok {
-			return reply{}, errRefused
+			return r, false, v.lines.drop(l, errReply)
 		}
 		list[i] = string(text)
 	}
-	return parseReply(op, list)
+	v.lines.put(l)
+	r, err = parseReply(op, list)
+	return r, true, err
 }
-
-var errRefused = errors.New("mlcache: invalidation: Redis has refused a command")
 
 func appendBulk(b []byte, s string) []byte {
 	b = strconv.AppendInt(append(b, '$'), int64(len(s)), 10)
 	b = append(append(b, crlf...), s...)
 	return append(b, crlf...)
+}
+
+// fenceOn writes a fence's command to a line, if there is one, and reports whether all of it is in the operating system's hands; the
+// answer is waited for in the background then. A mark is not needed.
+func (f *Fence) fenceOn(ctx context.Context, args []any) bool {
+	v := f.v
+	if !v.loaded.Load() {
+		return false // Redis may answer that it does not have the script, and nobody would be left to send it
+	}
+	l := v.lines.get(v)
+	if l == nil {
+		return false
+	}
+	sent := time.Now()
+	call := v.args("fence", append(args, ""))
+	// The caller's context may end with the statement; the fence is needed until its release.
+	ctx = context.WithoutCancel(ctx)
+	if err := l.writeCall(ctx, v, call); err != nil {
+		_ = v.lines.drop(l, err) // go-redis is asked
+		return false
+	}
+	v.counters.calls.Add(1)
+	go func() {
+		defer v.tasks.Done()
+		r, answered, err := v.answerTo(l, "fence")
+		switch {
+		case err != nil:
+			v.counters.callErrors.Add(1)
+		case !answered:
+			r, err = v.run(ctx, "fence", call)
+		}
+		_ = f.answered(sent, r, err)
+	}()
+	return true
 }

@@ -42,7 +42,6 @@ type news struct {
 	all     bool
 	cells   []*Cell // one hold of each ends, and of the epoch when all is set
 	assumes Assumption
-	owed    *owed             // to the fence that ends; nil for nothing
 	made    map[string]uint64 // takes the versions that were made; nil for nobody who asks
 }
 
@@ -96,7 +95,7 @@ func (v *Versions) tell(ctx context.Context, n news) error {
 		args = append(args, c.Scope())
 	}
 	sent := time.Now()
-	r, err := v.callAfter(ctx, n.owed, "release", args...)
+	r, err := v.call(ctx, "release", args...)
 	if err != nil {
 		return err
 	}

@@ -24,19 +24,10 @@ func (v *Versions) args(op string, rest []any) []any {
 
 // call runs the script: one round trip, or two when Redis does not have it in its memory.
 func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, error) {
-	return v.callAfter(ctx, nil, op, rest...)
-}
-
-// callAfter is call. Where a fence is owed an answer, it goes over the same line, and one reading brings both answers.
-func (v *Versions) callAfter(ctx context.Context, owed *owed, op string, rest ...any) (reply, error) {
 	v.counters.calls.Add(1)
 	args := v.args(op, rest)
-	l := owed.on()
-	if l == nil {
-		l = v.lines.get(v)
-	}
-	if l != nil {
-		r, answered, err := v.callOn(ctx, l, owed, op, args)
+	if l := v.lines.get(v); l != nil {
+		r, answered, err := v.callOn(ctx, l, op, args)
 		if err != nil {
 			v.counters.callErrors.Add(1)
 			return r, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
@@ -48,16 +39,9 @@ func (v *Versions) callAfter(ctx context.Context, owed *owed, op string, rest ..
 	return v.run(ctx, op, args)
 }
 
-func (v *Versions) callOn(ctx context.Context, l *line, owed *owed, op string, args []any) (r reply, answered bool, err error) {
-	if err = l.writeCall(ctx, v, args); err == nil {
-		err = l.receive(1 + owed.answers())
-	}
-	if err != nil {
-		owed.settle(reply{}, err)
+func (v *Versions) callOn(ctx context.Context, l *line, op string, args []any) (r reply, answered bool, err error) {
+	if err := l.writeCall(ctx, v, args); err != nil {
 		return r, false, v.lines.drop(l, err)
-	}
-	if owed != nil {
-		owed.settle(l.answer("fence"))
 	}
 	return v.answerTo(l, op)
 }

@@ -74,7 +74,6 @@ type Versions struct {
 	directAgain atomic.Int64 // when the direct question may be tried again, in Unix nanoseconds
 	lines       lines
 	writes      socketWrites
-	sweeping    atomic.Bool // see owed
 	loaded      atomic.Bool // Redis has run the script: the next call is one command
 
 	mu           sync.Mutex
