@@ -58,7 +58,7 @@ if [ -z "${MLCACHE_TEST_POSTGRES:-}" ] || [ -z "${MLCACHE_TEST_REDIS:-}" ]; then
 fi
 
 # The tests mostly wait for servers, so more of them run at once than there are cores.
-run=(go test -race -count=1 -parallel 6 -timeout 20m)
+run=(go test -race -count=1 -parallel 4 -timeout 20m)
 if [ $# -gt 0 ]; then
   "${run[@]}" "$@"
   exit
