@@ -19,7 +19,7 @@ func TestErrorsOfTheDatabasePassUnchanged(t *testing.T) {
 	dsn := harness.NewDatabase(t, warmup, "CREATE TABLE divisor (id int PRIMARY KEY)", "INSERT INTO divisor SELECT generate_series(-3, 3)")
 	harness.InEveryExecMode(t, dsn, func(t *testing.T, dsn string) {
 		pgx := harness.Open(t, "pgx", dsn)
-		db := harness.Open(t, "mlcache", withRedis(t, dsn))
+		db := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
 		untilServing(t, db)
 		for _, q := range []string{
 			"SELECT 6 / id FROM divisor ORDER BY id", // fails after three rows

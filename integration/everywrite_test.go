@@ -153,7 +153,7 @@ func TestEveryKindOfWriteInvalidatesWhatItMust(t *testing.T) {
 			t.Parallel()
 			// Without prepared statements, which the server refuses once when their table has changed.
 			dsn := harness.With(harness.NewDatabase(t, everyKindOfTable), "default_query_exec_mode", "exec")
-			cached := harness.Open(t, "mlcache", harness.With(dsn, "mlcache_redis", harness.RedisURL(), "mlcache_namespace", harness.NewNamespace(t)))
+			cached := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
 			direct := harness.Open(t, "pgx", dsn)
 			handle, err := mlcache.From(cached)
 			if err != nil {

@@ -119,8 +119,8 @@ func TestReadAfterOwnWriteIsRight(t *testing.T) {
 		dsn  func(t testing.TB, dsn string) string
 	}{
 		{"memory only", func(_ testing.TB, dsn string) string { return dsn }},
-		{"with Redis", func(t testing.TB, dsn string) string { return withRedis(t, dsn) }},
-		{"strict", func(t testing.TB, dsn string) string { return withRedis(t, dsn, "mlcache_consistency", "strict") }},
+		{"with Redis", func(t testing.TB, dsn string) string { return withPatientRedis(t, dsn) }},
+		{"strict", func(t testing.TB, dsn string) string { return withPatientRedis(t, dsn, "mlcache_consistency", "strict") }},
 	} {
 		t.Run(level.name, func(t *testing.T) {
 			t.Parallel()
@@ -173,7 +173,7 @@ func TestUncommittedRowsStayInTheirTransaction(t *testing.T) {
 	t.Parallel()
 	const query = "SELECT sum(balance) FROM account"
 	dsn := harness.NewDatabase(t, warmup, accountTable)
-	db := harness.Open(t, "mlcache", withRedis(t, dsn))
+	db := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
 	untilServing(t, db)
 	committed := untilHit(t, db, query)
 	for round := range 5 {

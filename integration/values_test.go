@@ -94,7 +94,7 @@ func TestBytesHandedOutAreCopies(t *testing.T) {
 	t.Parallel()
 	const query = "SELECT y, t FROM value WHERE id = 1"
 	dsn := harness.NewDatabase(t, warmup, valueTable)
-	db := harness.Open(t, "mlcache", withRedis(t, dsn))
+	db := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
 	untilServing(t, db)
 	want := untilHit(t, db, query)
 	for round := range 5 {
