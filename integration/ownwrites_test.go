@@ -120,7 +120,9 @@ func TestReadAfterOwnWriteIsRight(t *testing.T) {
 	}{
 		{"memory only", func(_ testing.TB, dsn string) string { return dsn }},
 		{"with Redis", func(t testing.TB, dsn string) string { return withPatientRedis(t, dsn) }},
-		{"strict", func(t testing.TB, dsn string) string { return withPatientRedis(t, dsn, "mlcache_consistency", "strict") }},
+		{"strict", func(t testing.TB, dsn string) string {
+			return withPatientRedis(t, dsn, "mlcache_consistency", "strict")
+		}},
 	} {
 		t.Run(level.name, func(t *testing.T) {
 			t.Parallel()
