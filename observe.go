@@ -91,15 +91,24 @@ const measureOneIn = 64 / tellHits
 func (c *conn) hitL1(l *lookup, started time.Time) {
 	c.counters.L1.Hits.Add(1)
 	c.by.level = fromL1
-	if n := c.hits.hit(l.plan); n > 0 {
-		c.engine.heat.note(l.key, n)
-		c.engine.adaptive.note(l.key, n)
-		c.engine.statements.of(l.plan, l.src.query)
-		l.plan.told(n)
+	if n := c.noteHit(l); n > 0 {
 		if c.reports++; n < tellHits || c.reports%measureOneIn == 0 {
 			c.engine.latency.l1.Observe(time.Since(started))
 		}
 	}
+}
+
+// noteHit counts a hit of the plan, and returns how many there are in the batch that it tells of: 0 while the
+// batch is not full.
+func (c *conn) noteHit(l *lookup) uint32 {
+	n := c.hits.hit(l.plan)
+	if n > 0 {
+		c.engine.heat.note(l.key, n)
+		c.engine.adaptive.note(l.key, n)
+		c.engine.statements.of(l.plan, l.src.query)
+		l.plan.told(n)
+	}
+	return n
 }
 
 // hitL2 is hitL1 for Redis.
@@ -109,12 +118,7 @@ func (c *conn) hitL2(l *lookup) {
 	}
 	c.counters.L2.Hits.Add(1)
 	c.by.level = fromL2
-	if n := c.hits.hit(l.plan); n > 0 {
-		c.engine.heat.note(l.key, n)
-		c.engine.adaptive.note(l.key, n)
-		c.engine.statements.of(l.plan, l.src.query)
-		l.plan.told(n)
-	}
+	c.noteHit(l)
 	c.engine.latency.l2.Observe(time.Since(l.began))
 }
 

@@ -121,13 +121,14 @@ func (v *Versions) poll(ctx context.Context) {
 	v.pollErr = err
 	if err == nil {
 		v.mended(time.Now())
-		switch {
-		case v.recovering(sent):
+		recovering := v.recovering(sent)
+		if recovering {
 			v.pollErr = errRecovering
-		case current && v.queue.empty():
-			v.validated.Store(&sent)
 		}
 		if current && v.queue.empty() {
+			if !recovering {
+				v.validated.Store(&sent)
+			}
 			v.paused.Store(false)
 		}
 		if v.failures > 0 {

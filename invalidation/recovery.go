@@ -26,9 +26,9 @@ func (v *Versions) broken(sent time.Time) {
 	}
 }
 
-// mended notes that Redis has answered a question: from now on everybody tells it
-// what they could not tell. Who fails for a time doubles the pause between tries, so all have told within about as long as
-// Redis was away, and at most tellWithin. Called with v.mu held.
+// mended notes that Redis has answered a question: from now on everybody tells it what they could not tell. Who fails for a
+// time doubles the pause between tries, so all have told within about as long as Redis was away, and at most tellWithin.
+// Called with v.mu held.
 func (v *Versions) mended(now time.Time) {
 	if v.brokenAt.IsZero() {
 		return
