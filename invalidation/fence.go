@@ -98,16 +98,23 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 		return err
 	}
 	v := f.v
-	if f.wait {
-		defer v.tasks.Done()
-		return f.send(ctx, append(args, ""))
+	o := &order{op: "fence", args: args}
+	if !f.wait {
+		o.fence = f
 	}
-	if f.fenceOn(ctx, args) {
+	switch got := v.submit(ctx, o); {
+	case got.turn == written:
 		return nil
+	case got.turn == answered:
+		defer v.tasks.Done()
+		return f.answered(got.sent, got.reply, got.err)
+	case f.wait:
+		defer v.tasks.Done()
+		return f.send(ctx, args)
 	}
-	mark, written := v.writes.expect()
+	mark, handed := v.writes.expect()
 	if !v.loaded.Load() {
-		written = nil // Redis may answer that it does not have the script, and nobody would be left to send it
+		handed = nil // Redis may answer that it does not have the script, and nobody would be left to send it
 	}
 	done := make(chan error, 1)
 	go func() {
@@ -117,7 +124,7 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 		v.writes.forget(mark)
 	}()
 	select {
-	case <-written:
+	case <-handed:
 		return nil
 	case err := <-done:
 		return err
@@ -141,7 +148,7 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	defer v.mu.Unlock()
 	var args []any // nil without Redis
 	if v.client != nil {
-		args = make([]any, 2, len(scopes)+5)
+		args = make([]any, 3, len(scopes)+7)
 	}
 	for _, s := range scopes {
 		if !f.covers(s) {
@@ -154,19 +161,19 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 		}
 	}
 	if args != nil {
-		args[0], args[1] = f.id, strconv.Itoa(len(args)-2)
+		args[0], args[1], args[2] = "fence", f.id, strconv.Itoa(len(args)-3)
 	}
 	if all && !f.all {
 		f.all = true
 		v.epoch.hold()
 		if args != nil {
-			args = append(args, f.id, "*")
+			args = append(args, "fence", f.id, "*")
 		}
 	}
 	switch {
 	case v.closed:
 		return nil, ErrClosed
-	case len(args) <= 2:
+	case len(args) <= 3:
 		return nil, nil
 	}
 	v.start()
@@ -207,7 +214,7 @@ func (f *Fence) add(scope string, c *Cell) {
 // send tells Redis of the fence. The answer says nothing new about the local cells: they are held.
 func (f *Fence) send(ctx context.Context, args []any) error {
 	sent := time.Now()
-	r, err := f.v.call(ctx, "fence", args...)
+	r, err := f.v.callGoRedis(ctx, "fence", args)
 	return f.answered(sent, r, err)
 }
 
@@ -355,12 +362,12 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 		if !f.released && (all || sent.Sub(f.leased) >= v.cfg.FenceLease/3) {
 			f.renewals.Add(1)
 			named, taken = append(named, f), append(taken, f.taken)
-			args = append(args, f.id, strconv.Itoa(len(f.cells)))
+			args = append(args, "renew", f.id, strconv.Itoa(len(f.cells)))
 			for _, c := range f.cells {
 				args = append(args, c.Scope())
 			}
 			if f.all {
-				args = append(args, f.id, "*")
+				args = append(args, "renew", f.id, "*")
 			}
 		}
 		f.mu.Unlock()
@@ -368,7 +375,7 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 	if named == nil {
 		return nil
 	}
-	r, err := v.call(ctx, "renew", append(args, "")...)
+	r, err := v.call(ctx, "renew", args...)
 	if err == nil {
 		v.notice(r)
 	}

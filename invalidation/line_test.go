@@ -285,8 +285,8 @@ func TestNoFenceOnALineThatHasEnded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f.fenceOn(t.Context(), args) {
-				t.Error("the fence counts as told")
+			if got := v.submit(t.Context(), &order{op: "fence", args: args, fence: f}); got.turn != alone {
+				t.Errorf("the fence counts as told: %v", got.turn)
 			} else {
 				v.tasks.Done()
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 )
 
 // ask asks the direct question and leaves the answer to EXEC for heard. answered is false, without an error, where the line
@@ -81,38 +80,4 @@ func appendBulk(b []byte, s string) []byte {
 	b = strconv.AppendInt(append(b, '$'), int64(len(s)), 10)
 	b = append(append(b, crlf...), s...)
 	return append(b, crlf...)
-}
-
-// fenceOn writes a fence's command to a line, if there is one, and reports whether all of it is in the operating system's hands; the
-// answer is waited for in the background then. A mark is not needed.
-func (f *Fence) fenceOn(ctx context.Context, args []any) bool {
-	v := f.v
-	if !v.loaded.Load() {
-		return false // Redis may answer that it does not have the script, and nobody would be left to send it
-	}
-	l := v.lines.get(v)
-	if l == nil {
-		return false
-	}
-	sent := time.Now()
-	call := v.args("fence", append(args, ""))
-	// The caller's context may end with the statement; the fence is needed until its release.
-	ctx = context.WithoutCancel(ctx)
-	if err := l.writeCall(ctx, v, call); err != nil {
-		_ = v.lines.drop(l, err) // go-redis is asked
-		return false
-	}
-	v.counters.calls.Add(1)
-	go func() {
-		defer v.tasks.Done()
-		r, answered, err := v.answerTo(l, "fence")
-		switch {
-		case err != nil:
-			v.counters.callErrors.Add(1)
-		case !answered:
-			r, err = v.run(ctx, "fence", call)
-		}
-		_ = f.answered(sent, r, err)
-	}()
-	return true
 }

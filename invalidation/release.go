@@ -2,6 +2,7 @@ package invalidation
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -89,19 +90,23 @@ func (v *Versions) tell(ctx context.Context, n news) error {
 	if n.assumes.Cell != nil {
 		assumed, version = n.assumes.Cell.Scope(), formatNonce(n.assumes.Version)
 	}
-	args := make([]any, 0, 5+len(n.cells))
-	args = append(args, strings.Join(n.ids, ","), n.outcome.code(), wide, assumed, version)
+	args := make([]any, 0, 7+len(n.cells))
+	args = append(args, "release", strings.Join(n.ids, ","), n.outcome.code(), wide, assumed, version, strconv.Itoa(len(n.cells)))
 	for _, c := range n.cells {
 		args = append(args, c.Scope())
 	}
-	sent := time.Now()
-	r, err := v.call(ctx, "release", args...)
-	if err != nil {
-		return err
+	got := v.submit(ctx, &order{op: "release", args: args, states: len(n.cells)})
+	if got.turn == alone {
+		got.sent = time.Now()
+		got.reply, got.err = v.callGoRedis(ctx, "release", args)
+	}
+	r := got.reply
+	if got.err != nil {
+		return got.err
 	}
 	if n.outcome != RolledBack {
 		v.mu.Lock()
-		v.echoes.sent(r.seq, sent)
+		v.echoes.sent(r.seq, got.sent)
 		v.mu.Unlock()
 	}
 	// An answer that cannot be read makes everything unknown, which is as good: the release has been carried out.

@@ -30,7 +30,7 @@ func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, err
 		r, answered, err := v.callOn(ctx, l, op, args)
 		if err != nil {
 			v.counters.callErrors.Add(1)
-			return r, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
+			return r, callError(op, err)
 		}
 		if answered {
 			return r, nil
@@ -44,6 +44,16 @@ func (v *Versions) callOn(ctx context.Context, l *line, op string, args []any) (
 		return r, false, v.lines.drop(l, err)
 	}
 	return v.answerTo(l, op)
+}
+
+// callGoRedis is call where there is no line.
+func (v *Versions) callGoRedis(ctx context.Context, op string, rest []any) (reply, error) {
+	v.counters.calls.Add(1)
+	return v.run(ctx, op, v.args(op, rest))
+}
+
+func callError(op string, err error) error {
+	return fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
 }
 
 // run is call through go-redis. The same call may have been made before: its answer was not read.
@@ -77,7 +87,7 @@ func (v *Versions) answer(op string, cmd *redis.Cmd) (reply, error) {
 	raw, err := cmd.Result()
 	if err != nil {
 		v.counters.callErrors.Add(1)
-		return reply{}, fmt.Errorf("mlcache: invalidation: %s: %w", op, err)
+		return reply{}, callError(op, err)
 	}
 	v.loaded.Store(true)
 	r, err := parseReply(op, raw)

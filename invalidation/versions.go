@@ -73,6 +73,7 @@ type Versions struct {
 
 	directAgain atomic.Int64 // when the direct question may be tried again, in Unix nanoseconds
 	lines       lines
+	batches     batches
 	writes      socketWrites
 	loaded      atomic.Bool // Redis has run the script: the next call is one command
 

@@ -9,9 +9,11 @@
 --   w          fences of everything: ;id:leaseEnd;id:leaseEnd
 --   s<scope>   nonce;id:leaseEnd;id:leaseEnd
 --              An id with a ! before it belongs to a fence that was released before its command arrived: when that
---              comes, it does nothing.
+--              comes, it takes this out and does nothing else.
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
--- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own.
+-- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own. For read
+-- and poll see there. Every other op is the name of a list of fences, renewals and releases that is carried out in its
+-- order. Nobody sees what is between two of them.
 local key = KEYS[1]
 local call, find, sub, format, concat = redis.call, string.find, string.sub, string.format, table.concat
 local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -26,29 +28,37 @@ local function int(n) return format('%d', n) end
 -- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
 local MANY = 1000 -- fields in one command: Lua's stack is small
 local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w'}
+local scopes = {} -- by name: nonce and fences; false where there is none
 local named, count = {}, 0
 local function name(first, last)
   for k = first, last do
-    count = count + 1
-    named[count] = ARGV[k]
-    if count <= MANY then fields[count + 8] = 's' .. ARGV[k] end
+    local scope = ARGV[k]
+    if scopes[scope] == nil then
+      scopes[scope] = false
+      count = count + 1
+      named[count] = scope
+      if count <= MANY then fields[count + 8] = 's' .. scope end
+    end
   end
 end
 if op == 'read' then
   name(6, #ARGV)
-elseif op == 'release' then
-  name(11, #ARGV)
-  if ARGV[9] ~= '' then name(9, 9) end
-elseif op == 'fence' or op == 'renew' then
+elseif op ~= 'poll' then
   local k = 6
-  while k < #ARGV - 1 do
-    local n = tonumber(ARGV[k + 1]) or 0 -- '*' has no names
-    name(k + 2, k + 1 + n)
-    k = k + 2 + n
+  while true do
+    local kind, own = ARGV[k], 3
+    if kind == 'release' then
+      own = 7
+      if ARGV[k + 4] ~= '' then name(k + 4, k + 4) end
+    elseif kind ~= 'fence' and kind ~= 'renew' then
+      break -- the end, or the caller's mark
+    end
+    local last = k + own - 1 + (tonumber(ARGV[k + own - 1]) or 0) -- '*' has no names
+    name(k + own, last)
+    k = last + 1
   end
 end
 local h = call('HMGET', key, unpack(fields))
-local scopes = {} -- by name; false where there is none
 for n = 1, math.min(count, MANY) do scopes[named[n]] = h[n + 8] end
 for first = MANY + 1, count, MANY do
   fields = {}
@@ -132,27 +142,31 @@ if not birth or not epoch or home ~= identity or stranger then
   put('i', identity)
 end
 
--- The fences of a list that still hold, without those in drop; and the time at which the last of them ends.
-local function holding(list, drop)
+-- The fences of a list that still hold, and the time at which the last of them ends.
+local function holding(list)
   if list == '' then return '', 0 end
-  -- Mostly there is one, and it is the caller's.
-  if not find(list, ';', 2, true) and drop[string.match(list, '^;([^:;]+):')] then return '', 0 end
   local keep, last = {}, 0
   for id, ends in string.gmatch(list, ';([^:;]+):(%d+)') do
     local e = tonumber(ends)
-    if e > now and not drop[id] then
+    if e > now then
       keep[#keep + 1] = ';' .. id .. ':' .. ends
       if e > last and sub(id, 1, 1) ~= '!' then last = e end
     end
   end
   return concat(keep), last
 end
-local function released(list, id) return list ~= '' and find(list, ';!' .. id .. ':', 1, true) end
+-- A list without the fence of this id, and whether that was there.
+local function without(list, id)
+  if list == '' then return '', false end
+  local at = find(list, ';' .. id .. ':', 1, true)
+  if not at then return list, false end
+  local after = find(list, ';', at + 1, true)
+  return sub(list, 1, at - 1) .. (after and sub(list, after) or ''), true
+end
 local function left(last) return last > now and int(last - now) or '0' end
-local NONE = {}
 
 local function head()
-  local _, last = holding(all, NONE)
+  local _, last = holding(all)
   return concat({birth, epoch, left(till), int(seq), int(pub), left(last)}, ' ')
 end
 
@@ -183,11 +197,11 @@ local function show(n, last) out[#out + 1] = n .. ' ' .. left(last) end
 
 if op == 'read' then
   -- What has ended is taken out, so that the next reader need not ask this script: see direct.go.
-  local keep = holding(all, NONE)
+  local keep = holding(all)
   if keep ~= all then put('w', keep) end
   for k = 6, #ARGV do
     local n, list = state(ARGV[k])
-    local keep, last = holding(list, NONE)
+    local keep, last = holding(list)
     if not n or keep ~= list then
       n = n or nonce()
       store(ARGV[k], n, keep)
@@ -216,7 +230,7 @@ elseif op == 'poll' then
       local states = #changed > 0 and call('HMGET', key, unpack(changed)) or {}
       for n, s in ipairs(states) do
         if s then
-          local _, last = holding(sub(s, 17), NONE)
+          local _, last = holding(sub(s, 17))
           out[#out + 1] = sub(changed[n], 2)
           show(sub(s, 1, 16), last)
         end
@@ -224,84 +238,115 @@ elseif op == 'poll' then
     end
   end
 
-elseif op == 'fence' or op == 'renew' then
-  -- fence, renew: groups of id, number of scopes (or '*' for everything), scopes; at the end the caller's mark. A
-  -- renewal that finds its fence gone sets it again, with a new nonce.
+else
+  local nonces, lists, touched, wasall = {}, {}, {}, all
+  local function take(scope)
+    if not lists[scope] then
+      nonces[scope], lists[scope] = state(scope)
+      touched[#touched + 1] = scope
+    end
+    return nonces[scope], lists[scope]
+  end
+  local told, items = {}, {} -- the scopes of the releases, in their order; and each of them once
+  local published, new = false, {}
+
+  -- A fence that was released before its command came has left its mark, which the command takes out and does nothing
+  -- else: writers whose statements are faster than their fences would otherwise leave one each, for a whole lease. A
+  -- command that is sent twice then sets a fence that nobody releases: late until its lease ends, never wrong. A renewal
+  -- that finds its fence gone sets it again, with a new nonce.
+  local function put_up(list, id, renewing)
+    local rest, over = without(list, '!' .. id)
+    if over then return rest, true end
+    local held
+    rest, held = without(list, id)
+    return rest .. ';' .. id .. ':' .. int(now + lease), held and renewing
+  end
+
+  -- After an unknown outcome ('u') the fence stays until its lease ends, because the change may become visible later than
+  -- this release. An id with a ! before it is one whose command has not been answered: if it has not come yet, it must
+  -- find that the fence is no more. The release does not have to wait for it: what an answer must be stored under, to be
+  -- used after this release, is a version that this release makes, so that the answer was read after the change.
+  local function take_down(list, ids, unknown)
+    for early, id in string.gmatch(ids, '(!?)([^,!]+)') do
+      local found
+      list, found = without(list, id)
+      if unknown then
+        list = list .. ';' .. id .. ':' .. int(now + lease)
+      elseif early ~= '' and not found then
+        list = list .. ';!' .. id .. ':' .. int(now + lease)
+      end
+    end
+    return list
+  end
+
   local k = 6
-  while k < #ARGV - 1 do
-    local id, count = ARGV[k], ARGV[k + 1]
-    local mine, ends, drop = ';' .. id .. ':', now + lease, {[id] = true}
-    k = k + 2
-    if count == '*' and released(all, id) then
-      all = holding(all, NONE)
-    elseif count == '*' then
-      local held = op == 'renew' and find(all, mine, 1, true)
-      all = holding(all, drop) .. mine .. int(ends)
-      put('w', all)
-      if not held then newepoch() end
-    else
-      for _ = 1, tonumber(count) do
-        local n, list = state(ARGV[k])
-        local keep = holding(list, drop)
-        if not (n and released(keep, id)) then
-          local held = n and op == 'renew' and find(list, mine, 1, true)
-          if not held then
-            bump(ARGV[k])
-            n = nonce()
+  while true do
+    local kind = ARGV[k]
+    if kind == 'fence' or kind == 'renew' then
+      -- id, number of scopes (or '*' for everything), scopes
+      local id, n, same = ARGV[k + 1], ARGV[k + 2]
+      k = k + 3
+      if n == '*' then
+        all, same = put_up(all, id, kind == 'renew')
+        if not same then newepoch() end
+      else
+        for _ = 1, tonumber(n) do
+          local scope = ARGV[k]
+          local before, list = take(scope)
+          lists[scope], same = put_up(list, id, kind == 'renew')
+          if not (same and before) then
+            bump(scope)
+            nonces[scope] = nonce()
           end
-          store(ARGV[k], n, keep .. mine .. int(ends))
+          k = k + 1
         end
+      end
+    elseif kind == 'release' then
+      -- ids joined by commas, outcome, '*' or '', a scope that the change assumes and the version that it assumes of it
+      -- ('' for nothing), number of scopes, scopes. If the assumption does not hold, the change may have touched everything.
+      local ids, outcome, wide, assumed, n = ARGV[k + 1], ARGV[k + 2], ARGV[k + 3], ARGV[k + 4], tonumber(ARGV[k + 6])
+      if assumed ~= '' and outcome ~= 'r' and (nonces[assumed] or state(assumed)) ~= ARGV[k + 5] then wide = '*' end
+      k = k + 7
+      if wide == '*' then
+        all = take_down(all, ids, outcome == 'u')
+        if outcome == 'r' then bump(nil) else newepoch() end
+      end
+      for _ = 1, n do
+        local scope = ARGV[k]
+        local before, list = take(scope)
+        lists[scope] = take_down(list, ids, outcome == 'u')
+        bump(scope)
+        if outcome ~= 'r' or not before then nonces[scope] = nonce() end
+        told[#told + 1], new[scope] = scope, true
         k = k + 1
       end
+      published = true
+    else
+      break
     end
   end
 
-elseif op == 'release' then
-  -- release: ids joined by commas, outcome, '*' or '', a scope that the change assumes and the version that it assumes of
-  -- it ('' for nothing), scopes. If the assumption does not hold, the change may have touched everything. After an unknown outcome ('u') the fence stays until
-  -- its lease ends, because the change may become visible later than this release. An id with a ! before it is one
-  -- whose command has not been answered: if it has not come yet, it must find that the fence is no more. The release does
-  -- not have to wait for it: what an answer must be stored under, to be used after this release, is a version that this
-  -- release makes, so that the answer was read after the change.
-  local ids, outcome, wide = ARGV[6], ARGV[7], ARGV[8]
-  if ARGV[9] ~= '' and outcome ~= 'r' and state(ARGV[9]) ~= ARGV[10] then wide = '*' end
-  local drop, tail, early = {}, '', {}
-  for id in string.gmatch(ids, '[^,]+') do
-    if sub(id, 1, 1) == '!' then
-      id = sub(id, 2)
-      early[#early + 1] = id
-    end
-    drop[id] = true
-    if outcome == 'u' then tail = tail .. ';' .. id .. ':' .. int(now + lease) end
-  end
-  local function rest(list)
-    local keep, last = holding(list, drop)
-    if outcome == 'u' then return keep .. tail, math.max(last, tail == '' and 0 or now + lease) end
-    for _, id in ipairs(early) do
-      if not find(list, ';' .. id .. ':', 1, true) then
-        keep = keep .. ';!' .. id .. ':' .. int(now + lease)
-      end
-    end
-    return keep, last
-  end
-  local items, told = {}, 0
-  if wide == '*' then
-    all = rest(all)
+  local ends = {}
+  if all ~= wasall then
+    all = holding(all)
     put('w', all)
-    if outcome == 'r' then bump(nil) else newepoch() end
   end
-  for k = 11, #ARGV do
-    local n, list = state(ARGV[k])
-    local last
-    list, last = rest(list)
-    bump(ARGV[k])
-    if outcome ~= 'r' or not n then n = nonce() end
-    store(ARGV[k], n, list)
+  for _, scope in ipairs(touched) do
+    local list = lists[scope]
+    if new[scope] or find(list, ';', 2, true) then -- else the only fence is the caller's
+      list, ends[scope] = holding(list)
+    end
+    store(scope, nonces[scope], list)
+  end
+  for _, scope in ipairs(told) do
+    local n, last = nonces[scope], ends[scope]
     show(n, last)
-    told = told + 1
-    items[told] = n .. (last > now and 'f' or 'o') .. #ARGV[k] .. ':' .. ARGV[k]
+    if new[scope] then
+      new[scope] = false
+      items[#items + 1] = n .. (last > now and 'f' or 'o') .. #scope .. ':' .. scope
+    end
   end
-  publish(items)
+  if published then publish(items) end
 end
 
 if written > 0 then
