@@ -1,15 +1,15 @@
 package sqlinfo
 
 // mayHoldDML reports whether a data-modifying statement may stand in a parenthesis:
-// as the body of a CTE, and wherever nothing says what the parenthesis is. Arguments,
+// as the body of a CTE, and wherever nothing says what the parenthesis is. Operands, arguments,
 // lists of columns and FROM items hold none, though their first name may be such a
-// word: f(a) AS x(update int).
+// word: f(a) AS x(update int), (1), (update AT TIME ZONE b).
 func (f *frame) mayHoldDML() bool {
 	switch f.opener {
 	case openCTE:
 		return true
 	case openOther:
-		return f.call == kwNone || f.call == kwAs || f.call == kwMaterialized || f.call == kwCopy
+		return f.call == kwNone && !f.operand || f.call == kwAs || f.call == kwMaterialized || f.call == kwCopy
 	}
 	return false
 }

@@ -17,6 +17,10 @@ func TestOnceMissed(t *testing.T) {
 		{sql: `SELECT like.ty 'x', b FROM json_table(a, '$' COLUMNS (c overlaps.ty2 PATH '$.a'))`, types: "like.ty overlaps.ty2"},
 		{sql: `SELECT app. N'x'`, types: "app.nchar"},
 		{sql: `WITH x AS (SELECT a::"time"(1 + 1), b FROM c), d AS (DELETE FROM e) SELECT 1`, writes: "e"},
+		{sql: `VALUES ($1), (UPDATE AT TIME ZONE (SELECT b FROM a))`, reads: "a", funcs: "pg_catalog.timezone"},
+		{sql: `SELECT 1 + (UPDATE AT TIME ZONE 'x'), ARRAY[(UPDATE AT TIME ZONE 'x')]`, funcs: "pg_catalog.timezone"},
+		{sql: `SELECT a = ANY (UPDATE AT TIME ZONE 'x')`, funcs: "pg_catalog.timezone"},
+		{sql: `VALUES (1), ((UPDATE AT TIME ZONE 'x'))`, funcs: "pg_catalog.timezone"},
 	} {
 		info := Parse(c.sql)
 		for _, l := range []struct {

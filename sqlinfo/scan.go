@@ -131,7 +131,21 @@ func (s *scanner) open() {
 		}
 		next.distinctOn = next.call == kwOn && isWord(s.prev2, kwDistinct)
 	}
+	next.operand = s.goesOn(f)
 	s.push(next)
+}
+
+// goesOn reports whether the parenthesis that begins can only hold a part of an
+// expression, a list or a query: behind a comma, an operator or a reserved word, and
+// first in one that holds no statement itself. f is the level that it stands in.
+func (s *scanner) goesOn(f *frame) bool {
+	switch {
+	case s.punct(s.prev, '('):
+		return !f.mayHoldDML()
+	case s.prev.Kind == TokenOperator:
+		return true
+	}
+	return s.punct(s.prev, ',') || s.punct(s.prev, '[') || s.prev.Keyword.Reserved()
 }
 
 // close leaves a parenthesis or bracket.

@@ -50,6 +50,7 @@ type frame struct {
 	recursive  bool    // WITH RECURSIVE
 	withStart  bool    // the WITH stood at the start of the level
 	distinctOn bool    // the parenthesis of DISTINCT ON (...)
+	operand    bool    // what stands before it goes on with an expression, or begins a query
 	call       Keyword // the keyword before the parenthesis
 	needComma  bool    // a call that is safe only with a second argument
 	comma      bool    // a comma was seen
