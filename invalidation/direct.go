@@ -133,21 +133,39 @@ func serverIdentity(answer *respReader) (identity []byte, ok bool) {
 		return noIdentity, bytes.Contains(answer.line(), []byte("section"))
 	}
 	info, ok := answer.text()
-	if !ok || info == nil || bytes.Contains(info, []byte("role:slave")) {
+	if !ok || info == nil {
 		return nil, false
 	}
-	const name = "master_replid:"
-	at := bytes.Index(info, []byte(name))
-	if at < 0 {
-		return noIdentity, true
+	identity = noIdentity
+	for role, named := false, false; len(info) > 0 && !(role && named); { // both are near the beginning
+		var line []byte
+		line, info, _ = bytes.Cut(info, newline)
+		if is, found := bytes.CutPrefix(line, roleName); found {
+			if bytes.HasPrefix(is, replicaRole) {
+				return nil, false
+			}
+			role = true
+		}
+		if name, found := bytes.CutPrefix(line, identityName); found {
+			end := 0
+			for end < len(name) && isAlphanumeric(name[end]) {
+				end++
+			}
+			if end == 0 {
+				return nil, false
+			}
+			identity, named = name[:end], true
+		}
 	}
-	identity = info[at+len(name):]
-	end := 0
-	for end < len(identity) && isAlphanumeric(identity[end]) {
-		end++
-	}
-	return identity[:end], end > 0
+	return identity, true
 }
+
+var (
+	newline      = []byte("\n")
+	roleName     = []byte("role:")
+	replicaRole  = []byte("slave")
+	identityName = []byte("master_replid:")
+)
 
 // noIdentity is what versions.lua writes where the server does not tell.
 var noIdentity = []byte("-")

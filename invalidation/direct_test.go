@@ -63,6 +63,7 @@ func TestServerIdentity(t *testing.T) {
 		{bulk(info), "abc1", true},
 		{fmt.Sprintf("=%d\r\ntxt:%s\r\n", len(info)+4, info), "abc1", true},
 		{bulk("role:slave\r\nmaster_replid:abc1\r\n"), "", false},
+		{bulk("master_replid:abc1\r\nrole:slave\r\n"), "", false},
 		{bulk("role:master\r\n"), "-", true},
 		{bulk("master_replid:"), "", false},
 		{"-ERR section (replication) is not supported\r\n", "-", true},
