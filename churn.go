@@ -9,7 +9,7 @@ import (
 // churn finds the statements whose answers are seldom asked for again before a
 // write makes them bad. With Redis a miss costs two commands more than the query
 // itself, so for these the cache costs more than it gives, and for a while they go
-// straight to the database. What is in L1 is still used.
+// straight to the database, past L1 too: what is there was read before the last write.
 type churn struct {
 	until atomic.Int64  // Unix nanoseconds
 	hits  atomic.Uint32 // since the window began, as far as connections have told

@@ -147,6 +147,9 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	if l.late = e.lateness(steering, &opts); l.late != (lateness{}) {
 		return c.readLate(ctx, l)
 	}
+	if c.churns(l) {
+		return c.pass(ctx, l.plan, ReasonChurn, src, l.args)
+	}
 	if e.l1 != nil && !opts.refresh {
 		if now := time.Now(); e.versions.LiveAt(e.cfg.MaxStaleness, now) {
 			l.began = now
@@ -286,7 +289,7 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 // churns says whether asking Redis would cost more than it gives.
 func (c *conn) churns(l *lookup) bool {
 	e := c.engine
-	return e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.is(time.Now())
+	return e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.until.Load() != 0 && l.plan.churn.is(time.Now())
 }
 
 // forCache leaves half of the time that a caller still has to the database: a Redis

@@ -57,6 +57,7 @@ type Fence struct {
 	id      string
 	wait    bool
 	assumes Assumption
+	host    *Fence // that stands in Redis for this one, too; nil for one that stands for itself. See join.
 
 	renewals sync.WaitGroup // under way
 
@@ -64,13 +65,18 @@ type Fence struct {
 	cells    []*Cell
 	few      [4]*Cell         // room for cells
 	named    map[string]*Cell // cells by scope, when they are many
+	more     []*Fence         // what was added to a fence that others share
 	all      bool
 	released bool
+	ended    bool      // and so has every fence that it stood for
 	taken    int       // commands that widened the fence,
 	pending  int       // of which so many are under way,
 	failed   bool      // and one has failed that no renewal has made up for
 	begun    time.Time // when the first command was sent
 	leased   time.Time // when the newest renewal, or else the first command, was sent that Redis answered
+
+	users   int  // fences that need it, itself included; guarded by Versions.mu
+	unknown bool // what became of one of them is unknown
 }
 
 // Fence must be called before a change can become visible. From its return until Release the scopes' cells read 0 in
@@ -79,17 +85,31 @@ type Fence struct {
 func (v *Versions) Fence(ctx context.Context, scopes []string, o FenceOptions) (*Fence, error) {
 	f := &Fence{v: v, wait: o.Wait, assumes: o.Assumes}
 	f.cells = f.few[:0]
-	if v.client != nil {
-		f.id = newSeed()[:16] + strconv.FormatUint(fenceNames.Add(1), 36)
-	}
 	v.counters.fences.Add(1)
+	if !o.All && f.join(scopes) {
+		return f, nil
+	}
 	return f, f.widen(ctx, scopes, o.All)
 }
+
+// newFenceID is what Redis knows a fence by.
+func newFenceID() string { return newSeed()[:16] + strconv.FormatUint(fenceNames.Add(1), 36) }
 
 // Add fences more scopes, for a transaction that learns of them late. Errors are those of Versions.Fence; after Release
 // nothing is fenced and it is an error.
 func (f *Fence) Add(ctx context.Context, scopes ...string) error {
-	return f.widen(ctx, scopes, false)
+	if f.alone() {
+		return f.widen(ctx, scopes, false)
+	}
+	f.mu.Lock()
+	if f.released {
+		f.mu.Unlock()
+		return errReleased
+	}
+	more := &Fence{v: f.v, wait: f.wait, assumes: f.assumes}
+	f.more = append(f.more, more)
+	f.mu.Unlock()
+	return more.widen(ctx, scopes, false)
 }
 
 func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
@@ -104,13 +124,14 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 	}
 	switch got := v.submit(ctx, o); {
 	case got.turn == written:
+		f.offer()
 		return nil
 	case got.turn == answered:
 		defer v.tasks.Done()
-		return f.answered(got.sent, got.reply, got.err)
+		return f.offerUnless(f.answered(got.sent, got.reply, got.err))
 	case f.wait:
 		defer v.tasks.Done()
-		return f.send(ctx, args)
+		return f.offerUnless(f.send(ctx, args))
 	}
 	mark, handed := v.writes.expect()
 	if !v.loaded.Load() {
@@ -125,9 +146,10 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 	}()
 	select {
 	case <-handed:
+		f.offer()
 		return nil
 	case err := <-done:
-		return err
+		return f.offerUnless(err)
 	case <-ctx.Done():
 		// The command goes on by itself, and counts as unanswered. The caller's time is for the change.
 		v.counters.fenceErrors.Add(1)
@@ -148,6 +170,9 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	defer v.mu.Unlock()
 	var args []any // nil without Redis
 	if v.client != nil {
+		if f.id == "" {
+			f.id = newFenceID()
+		}
 		args = make([]any, 3, len(scopes)+7)
 	}
 	for _, s := range scopes {
@@ -178,6 +203,7 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	}
 	v.start()
 	v.fences[f] = struct{}{}
+	f.users = max(f.users, 1)
 	v.tasks.Add(1)
 	f.taken++
 	f.pending++
@@ -237,66 +263,6 @@ func (f *Fence) answered(sent time.Time, r reply, err error) error {
 	return nil
 }
 
-// Valid reports whether Redis is known to hold the whole fence still: it answered, and the lease has not run out since.
-func (f *Fence) Valid() bool {
-	if f.v.client == nil {
-		return true
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	empty := len(f.cells) == 0 && !f.all
-	return empty || f.pending == 0 && !f.failed && time.Since(f.leased) < f.v.cfg.FenceLease
-}
-
-// Ensure makes sure that the fence stands for half of its lease more, and is called just before the change is made
-// visible: a process can have been stopped for any time since Fence returned, and nobody renews the leases of a stopped
-// process. It looks at the clock only, unless half of the lease has gone or a command has failed; then it asks Redis, which sets the
-// fence again, with new versions, if it had ended. An error says that Redis did not answer, or too late again and again.
-//
-// What it cannot exclude is a stop between its return and the moment at which the database has the COMMIT. If that stop lasts longer
-// than half of the lease, the change becomes visible while nothing fences it, and only the Release, or a new version by
-// anybody, makes it known.
-func (f *Fence) Ensure(ctx context.Context) error {
-	for range ensureTries {
-		if f.stands() {
-			return nil
-		}
-		if err := f.v.renewSome(ctx, []*Fence{f}, true); err != nil {
-			return err
-		}
-	}
-	if f.stands() {
-		return nil
-	}
-	return errLapsed
-}
-
-// ensureTries is how often Ensure asks: an answer that took half a lease proves nothing.
-const ensureTries = 3
-
-var errLapsed = errors.New("mlcache: invalidation: a fence's lease ends faster than it is renewed")
-
-// stands reports whether half of the fence's lease is left by this process's clocks: the monotonic one may stand still
-// while the machine sleeps. A fence that was not to be waited for counts from when its command was sent.
-func (f *Fence) stands() bool {
-	if f.v.client == nil {
-		return true
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	since := f.leased
-	switch {
-	case len(f.cells) == 0 && !f.all:
-		return true
-	case f.wait && (f.pending > 0 || f.failed):
-		return false
-	case since.IsZero():
-		since = f.begun
-	}
-	now, half := time.Now(), f.v.cfg.FenceLease/2
-	return now.Sub(since) < half && now.Round(0).Sub(since.Round(0)) < half
-}
-
 // Release ends the fence. It waits for Redis, whatever the context: a change that was made must become known. When it
 // returns, no answer from before the change can be used in this process. An error says that Redis could not be told;
 // the scopes then stay shut in this process, and Redis is told as soon as it answers, before the lease of Live is
@@ -308,87 +274,21 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 		return nil
 	}
 	f.released = true
-	id := f.id
-	if f.pending > 0 || f.failed {
-		// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
-		// makes the late command do nothing.
-		id = overtaking + id
-	}
+	more := f.more
 	f.mu.Unlock()
 	v := f.v
 	v.counters.releases.Add(1)
-	f.renewals.Wait() // one could set the fence again
-	v.mu.Lock()
-	delete(v.fences, f)
-	v.mu.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	for _, m := range more {
+		err = errors.Join(err, m.Release(ctx, outcome))
+	}
+	ids, outcome := f.leave(outcome)
 	if len(f.cells) == 0 && !f.all {
-		return nil
+		return err
 	}
-	n := news{outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}
-	if id != "" {
-		n.ids = []string{id}
-	}
-	return v.release(context.WithoutCancel(ctx), n)
+	return errors.Join(err, v.release(ctx, news{ids: ids, outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}))
 }
 
 // overtaking marks, in a release, a fence whose command may come later. See versions.lua.
 const overtaking = "!"
-
-// renew extends the leases of open fences, of all or of those that are due, and sets again what Redis has lost.
-func (v *Versions) renew(ctx context.Context, all bool) {
-	v.mu.Lock()
-	open := make([]*Fence, 0, len(v.fences))
-	for f := range v.fences {
-		open = append(open, f)
-	}
-	v.mu.Unlock()
-	for len(open) > 0 {
-		n := min(len(open), renewAtOnce)
-		_ = v.renewSome(ctx, open[:n], all) // the next look tries again
-		open = open[n:]
-	}
-}
-
-// renewAtOnce is how many fences one command renews.
-const renewAtOnce = 32
-
-func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) error {
-	sent := time.Now()
-	var args []any
-	var named []*Fence
-	var taken []int
-	for _, f := range fences {
-		f.mu.Lock()
-		if !f.released && (all || sent.Sub(f.leased) >= v.cfg.FenceLease/3) {
-			f.renewals.Add(1)
-			named, taken = append(named, f), append(taken, f.taken)
-			args = append(args, "renew", f.id, strconv.Itoa(len(f.cells)))
-			for _, c := range f.cells {
-				args = append(args, c.Scope())
-			}
-			if f.all {
-				args = append(args, "renew", f.id, "*")
-			}
-		}
-		f.mu.Unlock()
-	}
-	if named == nil {
-		return nil
-	}
-	r, err := v.call(ctx, "renew", args...)
-	if err == nil {
-		v.notice(r)
-	}
-	for i, f := range named {
-		if err == nil {
-			f.mu.Lock()
-			f.leased = sent
-			if f.taken == taken[i] {
-				f.failed = false
-			}
-			f.mu.Unlock()
-		}
-		f.renewals.Done()
-	}
-	return err
-}

@@ -61,7 +61,10 @@ func (v *Versions) Stats() Stats {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s.Quarantine = max(0, time.Until(v.quarantined))
-	s.Cells, s.OpenFences = len(v.cells), len(v.fences)
+	s.Cells = len(v.cells)
+	for f := range v.fences {
+		s.OpenFences += f.users
+	}
 	s.Queued = len(v.queue.cells)
 	if v.queue.all.holds > 0 {
 		s.Queued = -1

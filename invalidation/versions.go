@@ -89,6 +89,7 @@ type Versions struct {
 	published    uint64 // newest message known
 	quarantined  time.Time
 	fences       map[*Fence]struct{} // open, to be renewed
+	hosts        map[string]*Fence   // of those, the newest that others may join, by its first scope
 	refence      bool                // at once: Redis may have lost them
 	epochTold    time.Time           // an operator; see newEpoch
 	epochsUntold int

@@ -18,11 +18,11 @@ func mixCases() []Case {
 	return []Case{
 		{
 			Name: "95:5 Zipf mix, writes to another table, 16 goroutines", Against: "pgx direct", Unit: Throughput,
-			Limit: bound(3.5), Aim: bound(6), Measure: versus(Throughput, 20, mix(update)),
+			Limit: bound(3.5), Aim: bound(6), Measure: versus(Throughput, 200, mix(update)),
 		},
 		{
 			Name: "95:5 Zipf mix, writes to the table that is read", Against: "pgx direct", Unit: Throughput,
-			Limit: bound(0.7), Aim: bound(1), Measure: versus(Throughput, 20, mix(updateItem)),
+			Limit: bound(0.7), Aim: bound(1), Measure: versus(Throughput, 200, mix(updateItem)),
 		},
 		{
 			Name: "50:50 mix on one table by one, which switches itself off", Against: "the same without that", Unit: Throughput,

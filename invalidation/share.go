@@ -1,0 +1,119 @@
+package invalidation
+
+import "slices"
+
+// Writers of one process that change the same scopes at the same time need one fence in Redis, not one each: it stands from
+// before the first of their changes can become visible until the last of them has been released. So a fence that is up
+// hosts others. A release in between makes new versions, as every release does, and leaves the fence where it is. The
+// fence of a process that dies ends by its lease, and everything read meanwhile was read fenced.
+
+// maxJoined is how many scopes a fence may have that is looked for among those that are up.
+const maxJoined = manyCells
+
+// join makes an open fence of the same scopes stand for f as well, if there is one on which f can rely as on its own.
+func (f *Fence) join(scopes []string) bool {
+	v := f.v
+	if v.client == nil || len(scopes) == 0 || len(scopes) > maxJoined {
+		return false
+	}
+	v.mu.Lock()
+	h := v.hosts[scopes[0]]
+	v.mu.Unlock()
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	same := slices.EqualFunc(h.cells, scopes, func(c *Cell, s string) bool { return c.Scope() == s })
+	if !same || h.all || h.failed || f.wait && h.leased.IsZero() || !h.standsFor(f.wait) {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if h.users == 0 || v.hosts[scopes[0]] != h || v.closed {
+		return false
+	}
+	h.users++
+	f.host = h
+	for _, c := range h.cells {
+		c.hold()
+		f.add(c.Scope(), c)
+	}
+	return true
+}
+
+// offer lets others join f, whose command is with Redis, or in the operating system's hands.
+func (f *Fence) offer() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.v
+	if f.all || f.released || len(f.cells) > maxJoined || len(f.cells) == 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.hosts == nil {
+		v.hosts = map[string]*Fence{}
+	}
+	v.hosts[f.cells[0].Scope()] = f
+}
+
+func (f *Fence) offerUnless(err error) error {
+	if err == nil {
+		f.offer()
+	}
+	return err
+}
+
+// alone reports whether f stands for itself and for nobody else, and sees to it that nobody joins it any more.
+func (f *Fence) alone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if f.host != nil || f.users > 1 {
+		return false
+	}
+	f.withdraw()
+	return true
+}
+
+// withdraw is called with f.mu and Versions.mu held.
+func (f *Fence) withdraw() {
+	if len(f.cells) > 0 && f.v.hosts[f.cells[0].Scope()] == f {
+		delete(f.v.hosts, f.cells[0].Scope())
+	}
+}
+
+// leave ends what f needed of the fence that stands for it, and returns the ids that its release ends, none while others
+// need that fence, and the outcome to end them with: if that of any of them is unknown, the fence stays for a lease.
+func (f *Fence) leave(outcome Outcome) ([]string, Outcome) {
+	v, h := f.v, f.standing()
+	h.mu.Lock()
+	v.mu.Lock()
+	h.unknown = h.unknown || outcome == Unknown
+	last := h.users == 1
+	h.users = max(h.users-1, 0) // it was 0 without Redis, and without scopes
+	var ids []string
+	if last {
+		h.ended = true
+		h.withdraw()
+		delete(v.fences, h)
+		ids = []string{h.id}
+		if h.pending > 0 || h.failed {
+			// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
+			// makes the late command do nothing.
+			ids[0] = overtaking + h.id
+		}
+		if h.unknown {
+			outcome = Unknown
+		}
+	}
+	v.mu.Unlock()
+	h.mu.Unlock()
+	if last {
+		h.renewals.Wait() // one could set the fence again
+	}
+	return ids, outcome
+}
