@@ -14,6 +14,7 @@ type order struct {
 	states int    // how many of the answer's are its own
 	fence  *Fence // that goes on as soon as the command is written, and hears the answer then; nil where somebody waits for it
 
+	self  [1]*order    // the batch of one that it mostly is
 	came  chan outcome // what it comes to, once; nil for one that never had to wait
 	leads bool         // it has been told to; guarded by batches.mu
 }
@@ -199,7 +200,8 @@ func share(orders []*order, got outcome) outcome {
 func (b *batches) take(o *order) []*order {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	batch, size := []*order{o}, len(o.args)
+	o.self[0] = o
+	batch, size := o.self[:], len(o.args)
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *order) bool {
 		switch {
 		case other == o:
