@@ -10,7 +10,8 @@
  * -DSTRICT: fences are waited for, and each hit is checked with Redis. Otherwise (bounded) fences are sent alongside, a
  * release may overtake its fence, and a hit is checked against the process's own cell, under the lease.
  * For smaller searches: NO_LOSS (Redis forgets nothing), NO_BUS (every message is lost), QUICK_POLL (an answer to a poll
- * arrives at once), NO_WRITER0 and NO_WRITER1. Each other name that is not defined here is a mutation: see run.sh.
+ * arrives at once), NO_WRITER0 and NO_WRITER1. SHARED, in strict use: both writers are of one process, and whoever finds
+ * the other's fence up relies on that. Each other name that is not defined here is a mutation: see run.sh.
  */
 
 #define BOUND 1  /* ticks that an answer may be old */
@@ -32,6 +33,17 @@ bool away[2];           /* while pending: nobody renews the fence (the client di
 byte awayFor[2];        /* ticks of that */
 byte value[2];          /* what the writer's change became, once visible; 0 before, and when it was rolled back */
 bool unknown[2];        /* the writer does not know the outcome */
+#ifdef SHARED
+bool guest[2];          /* the other's fence stands for this writer as well */
+bool stays;             /* the outcome is unknown of one that has left a shared fence */
+#define open(p) (w[p] >= FENCED && w[p] <= OVER)
+#define host(p) (guest[p] -> 1-(p) : (p))
+#define shared(p) ((guest[p] || guest[1-p]) && open(1-p))
+#define needed(p) (open(p) && !guest[p] || guest[1-p] && open(1-p))
+#else
+#define host(p) p
+#define needed(p) (w[p] == FENCED || w[p] == SENT)
+#endif
 bool refenced;          /* one stop before a COMMIT is enough to look at */
 byte db;                /* the newest value that is visible */
 
@@ -216,28 +228,35 @@ inline learn(b, s, v) {
 
 /* ---- The actions of a writer ---- */
 
-inline fence(p) {
-	w[p] == IDLE ->
-	w[p] = FENCED;
-#ifdef STRICT
-	doFence(p)
-#else
-	flying[p] = true; leaseAge[p] = 0
-#endif
-}
-
 /* Before the COMMIT is sent the process may have stopped for any time. The fence must be good for long enough: the
    process asks its own clock, not Redis. */
 #ifdef NO_CHECK
 #define good(p) true
 #else
-#define good(p) (leaseAge[p] <= HALF)
+#define good(p) (leaseAge[host(p)] <= HALF)
 #endif
+
+inline fence(p) {
+	w[p] == IDLE ->
+#ifdef SHARED
+	if
+	:: open(1-p) && !guest[1-p] && good(1-p) -> guest[p] = true
+	:: else -> doFence(p)
+	fi;
+	w[p] = FENCED
+#elif defined(STRICT)
+	w[p] = FENCED;
+	doFence(p)
+#else
+	w[p] = FENCED;
+	flying[p] = true; leaseAge[p] = 0
+#endif
+}
 
 inline refence(p) {
 	w[p] == FENCED && !good(p) && !refenced ->
 	refenced = true;
-	doFence(p)   /* this is waited for, in bounded use too */
+	doFence(host(p))   /* this is waited for, in bounded use too */
 }
 
 inline send(p) {
@@ -263,12 +282,28 @@ inline release(p, sent) {
 	:: value[p] != 0 || unknown[p] -> newVersion()
 	:: else   /* rolled back */
 	fi;
+#ifdef SHARED
+	stays = stays || unknown[p];
+	if
+#ifndef FIRST_LEAVER_OPENS
+	:: shared(p)   /* what stands for both stays until the last leaves */
+#endif
+	:: else ->
+#ifndef UNKNOWN_OPENS
+		fenced[host(p)] = stays;
+#else
+		fenced[host(p)] = unknown[p];
+#endif
+		leaseAge[host(p)] = 0
+	fi;
+#else
 #ifndef UNKNOWN_OPENS
 	fenced[p] = unknown[p];
 #else
 	fenced[p] = false;
 #endif
 	leaseAge[p] = 0;
+#endif
 #ifdef FIRST_RELEASE_OPENS
 	fenced[1-p] = false;
 #endif
@@ -300,14 +335,23 @@ inline release(p, sent) {
 #endif
 }
 
-inline kill(p) {
-	w[p] != END ->
+inline die(p) {
 	if
 	:: pending[p] && !away[p] -> away[p] = true; awayFor[p] = 0
 	:: else
 	fi;
 	w[p] = END;
 	forgetChange(p)
+}
+
+inline kill(p) {
+#ifdef SHARED
+	w[p] != END || w[1-p] != END ->
+	die(1-p);
+#else
+	w[p] != END ->
+#endif
+	die(p)
 }
 
 /* ---- The database ---- */
@@ -368,10 +412,10 @@ inline sink(p) {
 
 /* A live writer's renewal. It sets again what was lost. */
 inline renew(p) {
-	!flying[p] && (w[p] == FENCED && fenced[p] && leaseAge[p] > 0 || w[p] == SENT && pending[p] && !away[p] && (leaseAge[p] > 0 || !fenced[p])) ->
+	!flying[p] && (w[p] == FENCED && fenced[host(p)] && leaseAge[host(p)] > 0 || w[p] == SENT && pending[p] && !away[p] && (leaseAge[host(p)] > 0 || !fenced[host(p)])) ->
 	if
-	:: fenced[p] -> leaseAge[p] = 0
-	:: else -> doFence(p)
+	:: fenced[host(p)] -> leaseAge[host(p)] = 0
+	:: else -> doFence(host(p))
 	fi
 }
 
@@ -392,8 +436,8 @@ inline lose() {
 /* ---- A tick of time. It does not come before what is promised to be quicker. ---- */
 
 #define decided(p) (!(pending[p] && away[p] && awayFor[p] >= HALF))
-#define renewed(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && leaseAge[p] >= HALF))
-#define again(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && !fenced[p] && quarantine && quarantineAge >= HALF))
+#define renewed(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && leaseAge[host(p)] >= HALF))
+#define again(p) (!(w[p] == SENT && pending[p] && !away[p] && !flying[p] && !fenced[host(p)] && quarantine && quarantineAge >= HALF))
 #ifdef STRICT
 #define inTime(p) (decided(p) && renewed(p) && again(p))
 #else
@@ -407,7 +451,7 @@ inline older(p) {
 	:: else
 	fi;
 	if
-	:: fenced[p] || w[p] == FENCED || w[p] == SENT || flying[p] ->
+	:: fenced[p] || needed(p) || flying[p] ->
 		if
 		:: leaseAge[p] <= (fenced[p] -> LEASE : HALF) -> leaseAge[p]++
 		:: else
@@ -417,7 +461,7 @@ inline older(p) {
 		:: else
 		fi;
 		if
-		:: !fenced[p] && !(w[p] == FENCED || w[p] == SENT || flying[p]) -> leaseAge[p] = 0
+		:: !fenced[p] && !(needed(p) || flying[p]) -> leaseAge[p] = 0
 		:: else
 		fi
 	:: else -> leaseAge[p] = 0
