@@ -92,7 +92,7 @@ func (v *Versions) submit(ctx context.Context, o *order) outcome {
 
 // lead sends o and what waits.
 func (v *Versions) lead(ctx context.Context, o *order) outcome {
-	l := v.lines.get(v)
+	l := v.lines.get(v, true)
 	batch := v.batches.take(o)
 	if l == nil {
 		v.batches.next(nil)

@@ -47,7 +47,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 	}
 	v.counters.calls.Add(1)
 	if extra == nil {
-		if l := v.lines.get(v); l != nil {
+		if l := v.lines.get(v, false); l != nil {
 			answered, err := l.ask(ctx, v, cells)
 			switch {
 			case err != nil:

@@ -54,8 +54,10 @@ const (
 	maxAnswer = 16 << 20
 )
 
-// get returns a line, or nil, and has one opened then, for the next who asks.
-func (p *lines) get(v *Versions) *line {
+// get returns a line, or nil, and has one opened then, for the next who asks. look says that it must not have ended, and that
+// nothing may have come in on it, as far as can be seen. Who asks the direct question finds that out by the answer: that
+// nothing in front of it can be taken for it.
+func (p *lines) get(v *Versions, look bool) *line {
 	if !v.cfg.OwnConnections || v.single == nil {
 		return nil
 	}
@@ -65,7 +67,7 @@ func (p *lines) get(v *Versions) *line {
 		l := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
-		if time.Since(l.used) < lineIdle && l.quiet() {
+		if time.Since(l.used) < lineIdle && (!look || l.quiet()) {
 			return l
 		}
 		// The others have been idle for longer, or are new lines to a server that ends them.

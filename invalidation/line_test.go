@@ -259,6 +259,26 @@ func TestLineThatSaysTooMuch(t *testing.T) {
 	}
 }
 
+// The direct question does not look at the line before: nothing that stands in front of its answer is taken for it.
+func TestLineOnWhichSomethingWaits(t *testing.T) {
+	t.Parallel()
+	s := servePlain(t)
+	v, cells := s.asker(t)
+	old := "*2\r\n*7\r\n" + bulk(plainBirth) + bulk("00000000000000ff") + bulk(plainHome) + bulk("42") + "$-1\r\n$-1\r\n" +
+		bulk("0000000000000bad") + bulk("role:master\r\nmaster_replid:"+plainHome+"\r\n")
+	for _, before := range []string{"-ERR timeout\r\n", "+OK\r\n", "$-1\r\n", "*0\r\n", ">1\r\n+x\r\n", old, "+OK\r\n+QUEUED\r\n+QUEUED\r\n"} {
+		askUntilLine(t, v, cells)
+		s.say(before)
+		time.Sleep(10 * time.Millisecond)
+		if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || ok && r.states[0].nonce != 1 {
+			t.Errorf("%q: %+v, %v, %v", before, r, ok, err)
+		}
+		if n := v.idleLines(); n != 0 {
+			t.Errorf("%q: the line is kept", before)
+		}
+	}
+}
+
 // Nobody waits for a fence's answer before the change is made. If the process ended with it, and the line had ended before,
 // nothing would be left that tells the others.
 func TestNoFenceOnALineThatHasEnded(t *testing.T) {

@@ -26,7 +26,7 @@ func (v *Versions) args(op string, rest []any) []any {
 func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, error) {
 	v.counters.calls.Add(1)
 	args := v.args(op, rest)
-	if l := v.lines.get(v); l != nil {
+	if l := v.lines.get(v, true); l != nil {
 		r, answered, err := v.callOn(ctx, l, op, args)
 		if err != nil {
 			v.counters.callErrors.Add(1)
