@@ -86,15 +86,14 @@ func (p *lines) get(v *Versions, look bool) *line {
 func (p *lines) add(v *Versions) {
 	l := openLine(v.ctx, v.single)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.dial = false
 	if l == nil {
 		p.open--
 		p.ok = false
-		p.mu.Unlock()
 		return
 	}
-	p.mu.Unlock()
-	p.put(l)
+	p.keep(l)
 }
 
 func (p *lines) put(l *line) {
@@ -103,6 +102,11 @@ func (p *lines) put(l *line) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.keep(l)
+}
+
+// keep is called with p.mu held.
+func (p *lines) keep(l *line) {
 	if p.closed {
 		p.open--
 		l.close()
