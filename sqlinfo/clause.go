@@ -68,6 +68,7 @@ func (s *scanner) clause(f *frame) bool {
 		}
 	case kwWhere, kwHaving, kwWindow, kwOrder, kwLimit, kwOffset, kwFetch, kwUnion,
 		kwIntersect, kwExcept, kwDo:
+		f.window = f.window || isWord(s.cur, kwWindow)
 		f.endList()
 	case kwWhen:
 		if f.cases == 0 {

@@ -9,7 +9,7 @@ func (f *frame) mayHoldDML() bool {
 	case openCTE:
 		return true
 	case openOther:
-		return f.call == kwNone && !f.operand || f.call == kwAs || f.call == kwMaterialized || f.call == kwCopy
+		return !f.operand && (f.call == kwNone || f.call == kwAs || f.call == kwMaterialized || f.call == kwCopy)
 	}
 	return false
 }

@@ -91,15 +91,24 @@ func (s *scanner) expressionWord() bool {
 	case kwCurrent_date, kwCurrent_time, kwCurrent_timestamp, kwLocaltime, kwLocaltimestamp,
 		kwCurrent_user, kwCurrent_role, kwSession_user, kwUser, kwCurrent_catalog:
 		s.function(Name{Name: fold(s.tok(s.cur))})
+		s.itemDone()
 	case kwCurrent_schema:
 		if s.punct(s.next, '(') {
 			return false
 		}
 		s.function(Name{Name: "current_schema"})
+		s.itemDone()
 	default:
 		return false
 	}
 	return true
+}
+
+// itemDone is called behind a function without parentheses. In FROM it is an item.
+func (s *scanner) itemDone() {
+	if f := s.top(); f.state == stItem && !s.everything {
+		f.state = stAfter
+	}
 }
 
 // typecast handles x::type.

@@ -20,6 +20,10 @@ func TestOnceMissed(t *testing.T) {
 		{sql: `VALUES ($1), (UPDATE AT TIME ZONE (SELECT b FROM a))`, reads: "a", funcs: "pg_catalog.timezone"},
 		{sql: `SELECT 1 + (UPDATE AT TIME ZONE 'x'), ARRAY[(UPDATE AT TIME ZONE 'x')]`, funcs: "pg_catalog.timezone"},
 		{sql: `SELECT a = ANY (UPDATE AT TIME ZONE 'x')`, funcs: "pg_catalog.timezone"},
+		{sql: `SELECT FROM ((a JOIN user ON b.operator)) WHERE 1 = 1`, reads: "a", attrs: "operator"},
+		{sql: `SELECT FROM current_schema JOIN a ON b.c`, reads: "a", attrs: "c"},
+		{sql: `SELECT FROM COLLATION FOR (b.c) d`, attrs: "c", funcs: "pg_catalog.pg_collation_for"},
+		{sql: `SELECT b FROM a WINDOW w AS (update PARTITION BY c.e), v AS (update RANGE 1 PRECEDING)`, reads: "a", attrs: "e"},
 		{sql: `VALUES (1), ((UPDATE AT TIME ZONE 'x'))`, funcs: "pg_catalog.timezone"},
 	} {
 		info := Parse(c.sql)

@@ -109,8 +109,8 @@ func (s *scanner) open() {
 		}
 	case stItem:
 		next.opener = openItem
-		if next.call == kwCast {
-			next.opener = openCall // FROM CAST(x AS type)
+		if next.call == kwCast || next.call == kwFor {
+			next.opener = openCall // FROM CAST(x AS type), FROM COLLATION FOR (x)
 		}
 		f.state = stAfter
 	case stWithBody:
@@ -142,6 +142,8 @@ func (s *scanner) goesOn(f *frame) bool {
 	switch {
 	case s.punct(s.prev, '('):
 		return !f.mayHoldDML()
+	case isWord(s.prev, kwAs):
+		return f.window // WINDOW w AS (update PARTITION BY a)
 	case s.prev.Kind == TokenOperator:
 		return true
 	}

@@ -46,6 +46,7 @@ type frame struct {
 	state      state
 	opener     opener
 	query      bool    // holds a query, not an expression
+	window     bool    // its WINDOW clause has begun
 	insert     bool    // holds an INSERT: a WITH may follow the target
 	recursive  bool    // WITH RECURSIVE
 	withStart  bool    // the WITH stood at the start of the level
