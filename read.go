@@ -289,7 +289,7 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 // churns says whether asking Redis would cost more than it gives.
 func (c *conn) churns(l *lookup) bool {
 	e := c.engine
-	return e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.until.Load() != 0 && l.plan.churn.is(time.Now())
+	return l.plan.churn.until.Load() != 0 && e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.is(time.Now())
 }
 
 // forCache leaves half of the time that a caller still has to the database: a Redis
