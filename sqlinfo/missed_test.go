@@ -27,6 +27,9 @@ func TestOnceMissed(t *testing.T) {
 		{sql: `VALUES (1), ((UPDATE AT TIME ZONE 'x'))`, funcs: "pg_catalog.timezone"},
 	} {
 		info := Parse(c.sql)
+		if c.writes == "" && info.Kind == Write && !info.DDL {
+			t.Errorf("it is taken for a write\n%s", c.sql)
+		}
 		for _, l := range []struct {
 			what, want string
 			got        []Name
