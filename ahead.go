@@ -57,7 +57,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 		return nil, err
 	}
 	if rec.whole && !c.changed && e.schema.hold(&firstAnswer{
-		query: src.query, args: slices.Clone(args), opts: *opts, payload: rec.payload, started: started,
+		query: src.query, args: slices.Clone(args), opts: opts, payload: rec.payload, started: started,
 		snapshot: snapshot, params: reportedParams(c.pgx),
 	}) {
 		return rec.rows, nil
@@ -70,7 +70,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 type firstAnswer struct {
 	query    string
 	args     []driver.NamedValue
-	opts     options
+	opts     *options
 	payload  []byte
 	started  time.Time
 	snapshot string            // what was visible right before the query

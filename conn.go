@@ -56,6 +56,7 @@ type conn struct {
 	ahead   string       // the query of this connection that was answered before the schema was known
 	schema  *schemaState // what session and plans were made with
 	plans   map[string]*plan
+	recent  [recentPlans]recentPlan
 	planned int // bytes of text in plans
 
 	cutShort error // see wasCutShort

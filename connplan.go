@@ -46,7 +46,12 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 	} else if query != "" && query[0] == vouchedMark {
 		return c.engine.newPlan(query, nil, c.schema, c.names)
 	}
+	recent := &c.recent[len(text)%recentPlans]
+	if recent.text == text && recent.plan != nil {
+		return recent.plan
+	}
 	if p := c.plans[text]; p != nil {
+		*recent = recentPlan{text, p}
 		return p
 	}
 	key := planKey{text: text, schema: c.schema}
@@ -99,6 +104,16 @@ func (c *conn) dependsOnNames(query string) bool {
 	return true
 }
 
+// recentPlan is a plan that is in conn.plans as well. Programs ask with the same
+// texts again and again, mostly the very same strings, which compare by their address.
+type recentPlan struct {
+	text string
+	plan *plan
+}
+
+// recentPlans is how many there are, by the length of the text.
+const recentPlans = 16
+
 func (c *conn) keepPlan(query string, p *plan) {
 	if len(query) > maxSharedText {
 		return
@@ -108,9 +123,11 @@ func (c *conn) keepPlan(query string, p *plan) {
 	}
 	c.plans[query] = p
 	c.planned += len(query)
+	c.recent[len(query)%recentPlans] = recentPlan{query, p}
 }
 
 func (c *conn) forgetPlans() {
 	clear(c.plans)
+	c.recent = [recentPlans]recentPlan{}
 	c.planned = 0
 }

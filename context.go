@@ -18,15 +18,19 @@ type options struct {
 
 type optionsKey struct{}
 
-func optionsOf(ctx context.Context) options {
+// noOptions is what most callers ask for. Nobody may change it.
+var noOptions options
+
+// optionsOf returns what nobody may change.
+func optionsOf(ctx context.Context) *options {
 	if o, ok := ctx.Value(optionsKey{}).(*options); ok {
-		return *o
+		return o
 	}
-	return options{}
+	return &noOptions
 }
 
 func withOptions(ctx context.Context, change func(*options)) context.Context {
-	o := optionsOf(ctx)
+	o := *optionsOf(ctx)
 	change(&o)
 	return context.WithValue(ctx, optionsKey{}, &o)
 }

@@ -1,6 +1,9 @@
 package mlcache
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // front holds the entries that a connection has answered from last, in front of
 // L1. L1 is shared: its locks are few, and a connection that waits for one holds
@@ -24,33 +27,37 @@ const (
 )
 
 type frontSlot struct {
-	hash  uint64 // of the key; the entry's first stamp is the same
-	key   []byte
-	entry []byte
-	until time.Time
+	key    []byte
+	stamp  uint64 // of the key, see keyStamp
+	entry  []byte
+	answer answer // what the entry holds
+	until  time.Time
 }
 
-// get returns the entry under the key, or nil.
+// slot returns the only one in which the answer can be.
 //
 // An answer that WithRefresh has replaced goes by the same versions as the new
 // one: refreshed counts such, and all slots are dropped when there was one.
-func (f *front) get(key []byte, hash, refreshed uint64, now time.Time) []byte {
+func (f *front) slot(l *lookup, refreshed uint64) *frontSlot {
 	if f.refreshed != refreshed {
 		*f = front{refreshed: refreshed}
-		return nil
 	}
-	s := &f.slots[hash%frontSlots]
-	if s.hash == hash && string(s.key) == string(key) && now.Before(s.until) {
-		return s.entry
-	}
-	return nil
+	// What tells keys apart is the text and, at the end, the arguments. A hash of the
+	// whole key would cost a good part of a hit.
+	tail := binary.LittleEndian.Uint64(l.key[len(l.key)-8:]) // there are 16 bytes of the session at least
+	mixed := (tail ^ binary.LittleEndian.Uint64(l.plan.digest[:])) * 0x9e3779b97f4a7c15
+	return &f.slots[mixed>>32%frontSlots]
+}
+
+// holds says whether the slot has an entry under the key. It may be good no longer.
+func (s *frontSlot) holds(key []byte, now time.Time) bool {
+	return string(s.key) == string(key) && now.Before(s.until)
 }
 
 // put keeps an entry, which nobody may change any more.
-func (f *front) put(key []byte, hash uint64, entry []byte, now time.Time) {
-	s := &f.slots[hash%frontSlots]
-	if len(key)+len(entry) > frontEntry {
+func (s *frontSlot) put(l *lookup, entry []byte, a answer, now time.Time) {
+	if len(l.key)+len(entry) > frontEntry {
 		return
 	}
-	*s = frontSlot{hash: hash, key: append(s.key[:0], key...), entry: entry, until: now.Add(frontFor)}
+	*s = frontSlot{key: append(s.key[:0], l.key...), stamp: l.stamps[0], entry: entry, answer: a, until: now.Add(frontFor)}
 }

@@ -106,7 +106,14 @@ func (c *conn) stillAsked(l *lookup) bool {
 // first stamp ties the entry to its key, so that bytes that turn up under
 // another key are no answer.
 func (c *conn) loadStamps(l *lookup) {
-	stamps := append(c.stampBuf[:0], keyStamp(l.key))
+	c.loadVersions(l)
+	l.stamps[0] = keyStamp(l.key)
+}
+
+// loadVersions is loadStamps without the first stamp, which is left as zero: nothing
+// is good under it.
+func (c *conn) loadVersions(l *lookup) {
+	stamps := append(c.stampBuf[:0], 0)
 	for _, cell := range l.plan.cells {
 		stamps = append(stamps, cell.Load())
 	}

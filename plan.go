@@ -57,18 +57,29 @@ type decodedColumns struct {
 	names []string
 }
 
-func (p *plan) columns(r rowset.Reader) ([]rowset.Column, []string, error) {
+// answer is a payload that is ready to be read, from its first row on. Copies of it
+// are read independently.
+type answer struct {
+	reader  rowset.Reader
+	columns *decodedColumns
+}
+
+func (p *plan) open(payload []byte) (answer, error) {
+	r, err := rowset.OpenTrusted(payload)
+	if err != nil {
+		return answer{}, err
+	}
 	block := r.ColumnBlock()
 	if d := p.decoded.Load(); d != nil && bytes.Equal(d.block, block) {
-		return d.cols, d.names, nil
+		return answer{r, d}, nil
 	}
 	cols, err := r.Columns()
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	d := &decodedColumns{block: bytes.Clone(block), cols: cols, names: columnNames(cols)}
 	p.decoded.Store(d)
-	return d.cols, d.names, nil
+	return answer{r, d}, nil
 }
 
 // assumes is what a fence around the statement's changes assumes.

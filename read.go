@@ -44,7 +44,7 @@ func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue)
 	}
 	opts := optionsOf(ctx)
 	if c.schema == nil && known {
-		if rows, err := c.queryAhead(ctx, src, args, &opts); rows != nil || err != nil {
+		if rows, err := c.queryAhead(ctx, src, args, opts); rows != nil || err != nil {
 			return rows, err
 		}
 	}
@@ -99,7 +99,7 @@ type lookup struct {
 	session *session
 	src     source
 	args    []driver.NamedValue
-	opts    options
+	opts    *options
 	key     []byte
 	stamps  []uint64
 	late    lateness
@@ -111,7 +111,7 @@ type lookup struct {
 }
 
 // read answers a statement that may be cached.
-func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts options) (driver.Rows, error) {
+func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts *options) (driver.Rows, error) {
 	if c.session == nil {
 		if err := c.readBack(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -144,7 +144,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.readStrict(ctx, l)
 	}
 	e := c.engine
-	if l.late = e.lateness(steering, &opts); l.late != (lateness{}) {
+	if l.late = e.lateness(steering, opts); l.late != (lateness{}) {
 		return c.readLate(ctx, l)
 	}
 	if c.churns(l) {
@@ -153,7 +153,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	if e.l1 != nil && !opts.refresh {
 		if now := time.Now(); e.versions.LiveAt(e.cfg.MaxStaleness, now) {
 			l.began = now
-			c.loadStamps(l)
+			c.loadVersions(l)
 			if rows := c.fromL1(l, now); rows != nil {
 				return rows, nil
 			}
@@ -165,42 +165,35 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 // forget lets go of what the caller owns.
 func (l *lookup) forget() { l.args, l.src = nil, source{} }
 
-// fromL1 returns the rows of a good entry in L1, or nil.
+// fromL1 returns the rows of a good entry in L1, or nil. The versions have been
+// loaded; it adds the key's stamp.
 func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
-	level := &c.counters.L1
-	if entry := c.front.get(l.key, l.stamps[0], c.engine.refreshed.Load(), now); entry != nil {
-		if rows := c.fromEntry(l, entry, now); rows != nil {
+	s := c.front.slot(l, c.engine.refreshed.Load())
+	if s.holds(l.key, now) {
+		l.stamps[0] = s.stamp
+		if _, ok := cache.Match(s.entry, l.stamps, now.UnixMilli()); ok {
 			c.hitL1(l, now)
-			return rows
+			return c.rowsOver(&s.answer, true)
 		}
+	} else {
+		l.stamps[0] = keyStamp(l.key)
 	}
+	level := &c.counters.L1
 	entry, ok := c.engine.l1.Lookup(l.key, nil)
 	if !ok {
 		level.Misses.Add(1)
 		return nil
 	}
-	if rows := c.fromEntry(l, entry, now); rows != nil {
-		c.hitL1(l, now)
-		c.front.put(l.key, l.stamps[0], entry, now)
-		return rows
+	if payload, ok := cache.Match(entry, l.stamps, now.UnixMilli()); ok {
+		if a, err := l.plan.open(payload); err == nil {
+			c.hitL1(l, now)
+			s.put(l, entry, a, now)
+			return c.rowsOver(&a, true)
+		}
 	}
 	level.Stale.Add(1)
 	c.lost(l, entry)
 	return nil
-}
-
-// fromEntry returns the rows of an entry of this process, or nil if it is not good
-// now.
-func (c *conn) fromEntry(l *lookup, entry []byte, now time.Time) driver.Rows {
-	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
-	if !ok {
-		return nil
-	}
-	rows, err := c.replay(l.plan, payload, true)
-	if err != nil {
-		return nil
-	}
-	return rows
 }
 
 // fromL2 returns the rows of a good entry that came from Redis, or nil, and

@@ -209,21 +209,22 @@ func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, er
 // replay returns rows over a payload from the cache. shared says that others read
 // the same bytes.
 func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error) {
-	reader, err := rowset.OpenTrusted(payload)
+	a, err := p.open(payload)
 	if err != nil {
 		return nil, err
 	}
-	cols, names, err := p.columns(reader)
-	if err != nil {
-		return nil, err
-	}
-	if reader.Mode() == rowset.Values {
-		return &valueRows{cols: cols, names: names, reader: reader, shared: shared, cells: make([][]byte, len(cols))}, nil
+	return c.rowsOver(&a, shared), nil
+}
+
+func (c *conn) rowsOver(a *answer, shared bool) driver.Rows {
+	cols, names := a.columns.cols, a.columns.names
+	if a.reader.Mode() == rowset.Values {
+		return &valueRows{cols: cols, names: names, reader: a.reader, shared: shared, cells: make([][]byte, len(cols))}
 	}
 	rows := c.takeRows(len(cols))
-	rows.cols, rows.names, rows.reader, rows.shared = cols, names, reader, shared
-	rows.boxes.reset(reader.NumRows())
-	return rows, nil
+	rows.cols, rows.names, rows.reader, rows.shared = cols, names, a.reader, shared
+	rows.boxes.reset(a.reader.NumRows())
+	return rows
 }
 
 // takeRows returns empty rows of so many columns: those that the connection has

@@ -101,7 +101,7 @@ type renewal struct {
 	key   []byte
 	query string
 	args  []driver.NamedValue
-	opts  options
+	opts  *options
 	// early: the answer is still good. One process at a time asks the database.
 	early time.Duration
 }
@@ -199,7 +199,7 @@ func (r *renewer) run(job *renewal) error {
 }
 
 // answerAgain is what query does for a renewal. Its error is never nil.
-func (c *conn) answerAgain(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts options) error {
+func (c *conn) answerAgain(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts *options) error {
 	if err := c.open(ctx); err != nil {
 		return err
 	}

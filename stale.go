@@ -99,7 +99,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 	l.began = now
 	if e.versions.LiveAt(e.cfg.MaxStaleness, now) {
 		own := l.plan.ownChanges()
-		c.loadStamps(l)
+		c.loadVersions(l)
 		l.plan.sighted(l.stamps[1:], own, now)
 		if rows := c.fromL1(l, now); rows != nil {
 			if l.late.early > 0 {
@@ -122,7 +122,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.readBounded(ctx, l)
 	}
 	// What follows may use the connection's buffers for another key.
-	again := lookup{plan: l.plan, session: l.session, key: slices.Clone(l.key), late: l.late}
+	again := lookup{plan: l.plan, session: l.session, opts: l.opts, key: slices.Clone(l.key), late: l.late}
 	rows, err := c.readBounded(ctx, l)
 	if err == nil || ctx.Err() != nil || !unreachable(err) {
 		return rows, err
