@@ -13,7 +13,7 @@ import (
 // nothing.
 type fence struct {
 	conn *conn
-	f    *hubFence
+	f    hubFence
 	told bool // Redis, of the fence
 }
 
@@ -38,20 +38,11 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 	if !all && n == 0 {
 		return fence{}, nil
 	}
-	scopes := make([]string, 0, n+2)
-	for s := range c.tx.pending {
-		scopes = append(scopes, s)
-	}
-	if p != nil {
-		for _, s := range p.writes {
-			if _, ok := c.tx.pending[s]; !ok {
-				scopes = append(scopes, s)
-			}
-		}
-	}
-	scopes = append(scopes, scopeAnyWrite)
-	if ddl {
-		scopes = append(scopes, scopeSchema)
+	var scopes []string
+	if p != nil && p.fenced != nil && len(c.tx.pending) == 0 && !ddl {
+		scopes = p.fenced
+	} else {
+		scopes = c.scopes(p, ddl, n)
 	}
 	failWrites := c.engine.cfg.OnRedisDown == FailWrites
 	asking, cancel := forCache(ctx)
@@ -71,10 +62,30 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 	return fence{conn: c, f: f, told: err == nil}, nil
 }
 
+// scopes are those of fence, about n.
+func (c *conn) scopes(p *plan, ddl bool, n int) []string {
+	scopes := make([]string, 0, n+2)
+	for s := range c.tx.pending {
+		scopes = append(scopes, s)
+	}
+	if p != nil {
+		for _, s := range p.writes {
+			if _, ok := c.tx.pending[s]; !ok {
+				scopes = append(scopes, s)
+			}
+		}
+	}
+	scopes = append(scopes, scopeAnyWrite)
+	if ddl {
+		scopes = append(scopes, scopeSchema)
+	}
+	return scopes
+}
+
 // ensure is called right before the change can become visible. Its error is
 // ErrRedisDown, as that of fence; the fence is released then.
 func (f fence) ensure(ctx context.Context) error {
-	if f.f == nil || !f.told {
+	if f.f.own == nil || !f.told {
 		return nil
 	}
 	c := f.conn
@@ -99,7 +110,7 @@ func commitsPrepared(info *sqlinfo.Info) bool {
 // release ends the fence. In both modes it returns when Redis knows, or when
 // Redis is away and the news is queued: a cache error is no query's error.
 func (f fence) release(outcome invalidation.Outcome) {
-	if f.f == nil {
+	if f.f.own == nil {
 		return
 	}
 	if err := f.f.Release(context.Background(), outcome); err != nil {
@@ -111,7 +122,8 @@ func (f fence) release(outcome invalidation.Outcome) {
 // anything with it.
 func (c *conn) handOut() {
 	if c.raw == nil {
-		c.raw, _ = c.engine.hub.fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
+		raw, _ := c.engine.hub.fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
+		c.raw = &raw
 	}
 	c.lent = true
 	c.touch(true, true)

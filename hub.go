@@ -136,7 +136,7 @@ func (h *hub) others() []*hub {
 	return nil
 }
 
-// hubFence is a fence in a hub and in its siblings.
+// hubFence is a fence in a hub and in its siblings. The zero value is none.
 type hubFence struct {
 	hub     *hub
 	scopes  []string
@@ -149,8 +149,8 @@ type hubFence struct {
 
 // fence is Versions.Fence, in the siblings too. The error is that of the hub
 // itself: what another pool's Redis misses now it is told later.
-func (h *hub) fence(ctx context.Context, scopes []string, o invalidation.FenceOptions) (*hubFence, error) {
-	f := &hubFence{hub: h, scopes: scopes, all: o.All, assumes: o.Assumes}
+func (h *hub) fence(ctx context.Context, scopes []string, o invalidation.FenceOptions) (hubFence, error) {
+	f := hubFence{hub: h, scopes: scopes, all: o.All, assumes: o.Assumes}
 	var err error
 	f.own, err = h.versions.Fence(ctx, scopes, o)
 	f.alsoIn(ctx, h.others())

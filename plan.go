@@ -35,7 +35,10 @@ type plan struct {
 	// them. Both can be set on a SELECT that calls a function.
 	writes    []string
 	writesAll bool
-	ddl       bool
+	// fenced are the scopes of a fence around a plain write by itself, nil for other
+	// statements. Nobody may change them.
+	fenced []string
+	ddl    bool
 	// touchesSession says that the statement can change the session's state;
 	// touchesNames, that it can change how the session resolves names.
 	touchesSession, touchesNames bool
@@ -137,6 +140,9 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	}
 	if info.Kind == sqlinfo.Unknown {
 		p.writesAll = true
+	}
+	if len(p.writes) > 0 {
+		p.fenced = append(slices.Clone(p.writes), scopeAnyWrite)
 	}
 	if len(tables) > 0 && vouchedFor(p.reason) && !p.isWrite() {
 		p.reason = ""

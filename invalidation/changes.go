@@ -1,7 +1,6 @@
 package invalidation
 
 import (
-	"maps"
 	"time"
 
 	"github.com/mlcache/mlcache/latency"
@@ -14,16 +13,21 @@ const maxCounted = 1024
 const OtherScopes = "(other)"
 
 // changeCounts are the changes of scopes that this process has seen. Guarded by Versions.mu.
-type changeCounts map[string]uint64
+type changeCounts map[string]*uint64
 
 func (n *changeCounts) add(scope string) {
+	if count := (*n)[scope]; count != nil {
+		*count++
+		return
+	}
 	if *n == nil {
 		*n = changeCounts{}
 	}
-	if _, known := (*n)[scope]; !known && len(*n) >= maxCounted {
-		scope = OtherScopes
+	if len(*n) >= maxCounted && scope != OtherScopes {
+		n.add(OtherScopes)
+		return
 	}
-	(*n)[scope]++
+	(*n)[scope] = new(uint64(1))
 }
 
 // Changes counts by scope the changes that this process has made or has seen made by others, of the scopes that it has
@@ -32,7 +36,11 @@ func (n *changeCounts) add(scope string) {
 func (v *Versions) Changes() map[string]uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return maps.Clone(v.changes)
+	counts := make(map[string]uint64, len(v.changes))
+	for scope, n := range v.changes {
+		counts[scope] = *n
+	}
+	return counts
 }
 
 // echoes measures how long news takes: from the moment at which a release is sent to Redis until its message is back

@@ -278,7 +278,9 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 	f.mu.Unlock()
 	v := f.v
 	v.counters.releases.Add(1)
-	ctx = context.WithoutCancel(ctx)
+	if v.client != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
 	var err error
 	for _, m := range more {
 		err = errors.Join(err, m.Release(ctx, outcome))
