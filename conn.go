@@ -140,14 +140,21 @@ func (c *conn) resetOrigin(ctx context.Context) bool {
 // here it is with a caller already, who may hold it as a sql.Conn and so get no
 // second one from a retry.
 func (c *conn) reopen(ctx context.Context) error {
+	c.forgetOrigin()
+	return c.open(ctx)
+}
+
+// forgetOrigin lets go of an origin connection that is bad. What its session had
+// become is gone with it.
+func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
 	c.origin, c.pgx = nil, nil
+	c.resetDue = false
 	c.origins++
-	c.tx, c.changed = txState{}, false
+	c.tx, c.changed, c.touched = txState{}, false, false
 	if c.schema != nil {
 		c.setSession(c.schema.base)
 	}
-	return c.open(ctx)
 }
 
 // freshFor is how long after the base session was read a new connection is taken
@@ -264,9 +271,15 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	c.takeBack()
 	c.resetDue = c.origin != nil
 	if c.connector.static {
-		if c.goneWhileIdle() {
+		if !c.gone() {
+			return nil
+		}
+		if c.prepared == 0 {
 			return driver.ErrBadConn
 		}
+		// To prepare its statements on another connection takes a server, and their
+		// hits do not.
+		c.forgetOrigin()
 		return nil
 	}
 	// A hook may make it another session, in a way that depends on ctx.

@@ -10,27 +10,25 @@ import (
 // used again. It is pgx's own value.
 const idleCheck = time.Second
 
-// goneWhileIdle reports whether pgx, asked now, would give up the connection underneath:
+// gone reports whether pgx, asked now, would give up the connection underneath:
 // database/sql then closes this one too and opens another, as it does with pgx.
 //
 // pgx would ask the server. A hit must not wait for that, nor fail without a server,
 // so here is only looked for what has come by itself; the question follows when a
-// statement needs the server. A connection that has prepared statements is kept
-// whatever became of it: to prepare them on another takes a server, and their hits do
-// not.
-func (c *conn) goneWhileIdle() bool {
+// statement needs the server.
+func (c *conn) gone() bool {
 	if c.pgx == nil {
 		return false
+	}
+	server := c.pgx.PgConn()
+	if server.IsClosed() || server.TxStatus() != 'I' {
+		return true // pgx itself closes it when a context ends, say
 	}
 	now := time.Since(c.engine.started)
 	idle := now - c.resetAt
 	c.resetAt = now
-	if idle <= idleCheck || c.prepared > 0 {
+	if idle <= idleCheck {
 		return false
-	}
-	server := c.pgx.PgConn()
-	if c.pgx.IsClosed() || server.TxStatus() != 'I' {
-		return true
 	}
 	switch peek.New(server.Conn()).State() {
 	case peek.Ended:

@@ -75,8 +75,15 @@ func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue)
 
 // pass hands a query to the origin as it is, and makes known what it changes.
 func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, args []driver.NamedValue) (driver.Rows, error) {
+	names := c.names
+	err := c.open(ctx)
+	if err == nil && c.names != names && p.schema != nil {
+		// It is another session than the plan was made for: the same text can read and
+		// change other tables. It is open now, so this happens once.
+		return c.answer(ctx, src, args)
+	}
 	c.bypassed(ctx, p, reason, src.query)
-	if err := c.open(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if !p.isWrite() && !p.touchesSession && p.info.Kind != sqlinfo.Tx {

@@ -46,7 +46,7 @@ func (s *stmt) onOrigin(ctx context.Context) (driver.Stmt, error) {
 // NumInput leaves the count to originArgs where the origin's own checks may add or
 // remove arguments; pgx has none.
 func (s *stmt) NumInput() int {
-	if s.conn.pgx == nil {
+	if s.conn.pgx == nil && s.conn.origin != nil {
 		return -1
 	}
 	return s.origin.NumInput()
