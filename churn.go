@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mlcache/mlcache/cache"
 )
 
 // churn finds the statements whose answers are seldom asked for again before a
@@ -36,6 +38,14 @@ const (
 func (ch *churn) is(now time.Time) bool {
 	until := ch.until.Load()
 	return until != 0 && now.UnixNano() < until
+}
+
+// outdates says whether an entry is from before the end of the last pause. The reads
+// of the pause may have seen something newer, also of a write that this process has not
+// heard of: who had that answer must not get an older one.
+func (ch *churn) outdates(entry []byte) bool {
+	until := ch.until.Load()
+	return until != 0 && cache.StoredAt(entry) <= until/int64(time.Millisecond)
 }
 
 // miss counts one, under these versions.

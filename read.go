@@ -169,6 +169,12 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 	return c.readBounded(ctx, l)
 }
 
+// match returns the payload of an entry that is good now.
+func (l *lookup) match(entry []byte, now time.Time) (payload []byte, ok bool) {
+	payload, ok = cache.Match(entry, l.stamps, now.UnixMilli())
+	return payload, ok && !l.plan.churn.outdates(entry)
+}
+
 // forget lets go of what the caller owns.
 func (l *lookup) forget() { l.args, l.src = nil, source{} }
 
@@ -178,7 +184,7 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 	s := c.front.slot(l, c.engine.refreshed.Load())
 	if s.holds(l.key, now) {
 		l.stamps[0] = s.stamp
-		if _, ok := cache.Match(s.entry, l.stamps, now.UnixMilli()); ok {
+		if _, ok := l.match(s.entry, now); ok {
 			c.hitL1(l, now)
 			return c.rowsOver(&s.answer, true)
 		}
@@ -191,7 +197,7 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		level.Misses.Add(1)
 		return nil
 	}
-	if payload, ok := cache.Match(entry, l.stamps, now.UnixMilli()); ok {
+	if payload, ok := l.match(entry, now); ok {
 		if a, err := l.plan.open(payload); err == nil {
 			c.hitL1(l, now)
 			s.put(l, entry, a, now)
@@ -222,7 +228,7 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 		return nil
 	}
 	now := time.Now()
-	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
+	payload, ok := l.match(entry, now)
 	if !ok {
 		level.Stale.Add(1)
 		c.lost(l, entry)
@@ -332,7 +338,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.readOrigin(ctx, l)
 	}
 	if haveLocal {
-		if payload, ok := cache.Match(local, l.stamps, time.Now().UnixMilli()); ok {
+		if payload, ok := l.match(local, time.Now()); ok {
 			if rows, err := c.replay(l.plan, payload, false); err == nil {
 				c.hitL1(l, l.began)
 				return rows, nil

@@ -24,7 +24,7 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.answer(ctx, l.src, l.args)
 	}
 	c.missed(l)
-	if c.engine.l2 != nil {
+	if c.engine.l2 != nil && c.engine.cfg.WrittenOften != CacheWrittenOften {
 		c.hits.tell(l.plan)
 		l.plan.churn.miss(l.stamps[1:], time.Now())
 	}

@@ -42,7 +42,7 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 		return nil
 	}
 	_ = e.l1.Delete(context.Background(), key) // never fails
-	payload, ok := cache.Match(entry, l.stamps, now.UnixMilli())
+	payload, ok := l.match(entry, now)
 	if !ok {
 		return nil
 	}

@@ -206,6 +206,15 @@ func Deadline(b []byte) int64 {
 	return int64(binary.LittleEndian.Uint64(b[offDeadline:]))
 }
 
+// StoredAt returns when an entry's payload was computed, in Unix milliseconds, zero
+// when b is no entry. It does not verify b.
+func StoredAt(b []byte) int64 {
+	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(b[offStored:]))
+}
+
 // Flags returns an entry's flags, zero when b is no entry. It does not verify b.
 func Flags(b []byte) uint8 {
 	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {

@@ -61,6 +61,9 @@ func TestEntryRoundTrip(t *testing.T) {
 			if d := Deadline(b); d != tc.h.Deadline {
 				t.Errorf("Deadline = %d, want %d", d, tc.h.Deadline)
 			}
+			if at := StoredAt(b); at != tc.h.StoredAt {
+				t.Errorf("StoredAt = %d, want %d", at, tc.h.StoredAt)
+			}
 		})
 	}
 }
@@ -160,7 +163,7 @@ func TestSetDeadline(t *testing.T) {
 	for _, junk := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte{1}, 100)} {
 		before := bytes.Clone(junk)
 		SetDeadline(junk, 500)
-		if !bytes.Equal(junk, before) || Deadline(junk) != 0 {
+		if !bytes.Equal(junk, before) || Deadline(junk) != 0 || StoredAt(junk) != 0 {
 			t.Errorf("bytes that are no entry: %x became %x, Deadline %d", before, junk, Deadline(junk))
 		}
 	}

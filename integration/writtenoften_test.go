@@ -44,3 +44,34 @@ func TestWrittenOftenSwitchesItself(t *testing.T) {
 		})
 	}
 }
+
+// Reads that went past the cache may have seen what this process has not heard of yet. What was kept before is not used
+// when such reads end: nobody gets an older answer than before.
+func TestNoOlderAnswerAfterGoingPastTheCache(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, warmup, staleTable)
+	db := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
+	untilServing(t, db)
+	ctx := harness.Context(t)
+	passed := func() uint64 { return stats(t, db).Reasons[mlcache.ReasonChurn] }
+	// The last of these answers is kept, and no read before it went past the cache.
+	for start := stats(t, db); stats(t, db).Misses < start.Misses+64; {
+		harness.Exec(t, db, "UPDATE stock SET n = n + 1")
+		mustReadStock(t, ctx, db)
+	}
+	if passed() > 0 {
+		t.Fatal("reads went past the cache too soon for this test")
+	}
+	harness.Exec(t, harness.Open(t, "pgx", dsn), "UPDATE stock SET n = 1000000") // nobody is told
+	if n := mustReadStock(t, ctx, db); n != 1000000 || passed() == 0 {
+		t.Fatalf("read %d, %d reads went past the cache", n, passed())
+	}
+	for before := passed(); ; before = passed() {
+		if n := mustReadStock(t, ctx, db); n != 1000000 {
+			t.Fatalf("read %d after 1000000", n)
+		}
+		if passed() == before {
+			return // this one did not
+		}
+	}
+}
