@@ -21,6 +21,8 @@ type plan struct {
 	info *sqlinfo.Info
 	// schema is what the plan was made with; nil for a plan made with none.
 	schema *schemaState
+	// names is that of the sessions for which it was made; see session.
+	names [16]byte
 	// reason is why the answer is not cached; empty if it may be.
 	reason Reason
 	// digest stands for the text in keys.
@@ -124,7 +126,7 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		return blindPlan(text, ReasonUnknownSession)
 	}
 	info := sqlinfo.ParseOptions(text, sqlinfo.Options{BackslashEscapes: s.oldStrings})
-	p := &plan{info: info, schema: st}
+	p := &plan{info: info, schema: st, names: s.names}
 
 	var closure catalog.Closure
 	if st.snapshot != nil {

@@ -75,9 +75,8 @@ func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue)
 
 // pass hands a query to the origin as it is, and makes known what it changes.
 func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, args []driver.NamedValue) (driver.Rows, error) {
-	names := c.names
 	err := c.open(ctx)
-	if err == nil && c.names != names && p.schema != nil {
+	if err == nil && p.schema != nil && (c.names == nil || c.names.names != p.names) {
 		// It is another session than the plan was made for: the same text can read and
 		// change other tables. It is open now, so this happens once.
 		return c.answer(ctx, src, args)

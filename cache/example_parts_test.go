@@ -208,18 +208,18 @@ func ExampleJitter() {
 
 // What comes from outside the process is verified before it is matched.
 func ExampleParseEntry() {
-	entry, err := cache.AppendHeader(nil, &cache.Header{Stamps: []uint64{11}, Flags: 3})
+	entry, err := cache.AppendHeader(nil, &cache.Header{Stamps: []uint64{11}, StoredAt: 900, Flags: 3})
 	if err != nil {
 		log.Fatal(err)
 	}
 	entry = cache.FinishEntry(append(entry, "9.99"...), 0)
 	cache.SetDeadline(entry, 1000)
 	h, payload, err := cache.ParseEntry(entry)
-	fmt.Println(h.Stamps, cache.Flags(entry), cache.Deadline(entry), string(payload), err)
+	fmt.Println(h.Stamps, cache.Flags(entry), cache.StoredAt(entry), cache.Deadline(entry), string(payload), err)
 	entry[len(entry)-1] ^= 1
 	fmt.Println(errors.Is(cache.Verify(entry), cache.ErrCorrupt))
 	// Output:
-	// [11] 3 1000 9.99 <nil>
+	// [11] 3 900 1000 9.99 <nil>
 	// true
 }
 

@@ -15,7 +15,7 @@ func TestHistory(t *testing.T) {
 	server := startBrokenRedis(t)
 	for _, h := range []struct {
 		name string
-		run  func(t *testing.T, server *brokenRedis)
+		run  func(t *testing.T, server *brokenRedis) (meant bool)
 	}{
 		{"bounded", bounded},
 		{"strict", strict},
@@ -25,14 +25,19 @@ func TestHistory(t *testing.T) {
 			if torture > 0 {
 				server = startBrokenRedis(t)
 			}
-			h.run(t, server)
+			// On a machine that is busy with something else a run can have too few hits to mean anything.
+			for try := 1; !h.run(t, server); try++ {
+				if try == 3 {
+					t.Fatal("void each time")
+				}
+			}
 		})
 	}
 }
 
 // A read of another process misses nothing that was written before the bound, a
 // read of the own process nothing that was written at all, whatever breaks.
-func bounded(t *testing.T, server *brokenRedis) {
+func bounded(t *testing.T, server *brokenRedis) (meant bool) {
 	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2})
 	f.orders.Cancel = 0.02
 	f.start()
@@ -40,13 +45,14 @@ func bounded(t *testing.T, server *brokenRedis) {
 	f.sufferAll([]fault{cut, latency, stall, farDatabase, killUnanswered},
 		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, suspendLong, kill, killUnanswered})
 	h := f.finish()
-	f.report(h, h.Bounded(int64(time.Second)))
+	meant = f.report(h, h.Bounded(int64(time.Second)))
 	f.promptDuring(h, stall)
+	return meant
 }
 
 // Strict is linearizable, whatever breaks, when writes of which Redis cannot be
 // told are refused.
-func strict(t *testing.T, server *brokenRedis) {
+func strict(t *testing.T, server *brokenRedis) (meant bool) {
 	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict", "mlcache_on_redis_down", "fail-writes")
 	f.orders.Cancel = 0.02
 	f.start()
@@ -55,15 +61,16 @@ func strict(t *testing.T, server *brokenRedis) {
 		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, failover, flipFlop, suspend, kill, killUnanswered})
 	h := f.finish()
 	t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
-	f.report(h, h.Bounded(0))
+	meant = f.report(h, h.Bounded(0))
 	f.promptDuring(h, stall)
+	return meant
 }
 
 // By default a write goes through though Redis cannot be told, and others learn of
 // it late. Beside that, strict is linearizable: from the call of such a write until
 // Redis has been told, other processes may still give older answers, and only
 // these are excused.
-func strictWithLateInvalidation(t *testing.T, server *brokenRedis) {
+func strictWithLateInvalidation(t *testing.T, server *brokenRedis) (meant bool) {
 	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2}, "mlcache_consistency", "strict")
 	f.start()
 	f.sufferAll([]fault{deafAndMute},
@@ -79,7 +86,7 @@ func strictWithLateInvalidation(t *testing.T, server *brokenRedis) {
 		return false
 	})
 	t.Logf("porcupine has judged %d operations; %d reads are excused", judged, excused)
-	f.report(h, h.Bounded(never))
+	return f.report(h, h.Bounded(never))
 }
 
 // never is longer than any test: no bound.
@@ -105,11 +112,13 @@ func TestKilledWriters(t *testing.T) {
 			}
 			f.quiet(time.Second, time.Second)
 			h := f.finish()
+			bound := int64(time.Second)
 			if name == "strict" {
 				t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
-				f.report(h, h.Bounded(0))
-			} else {
-				f.report(h, h.Bounded(int64(time.Second)))
+				bound = 0
+			}
+			if !f.report(h, h.Bounded(bound)) {
+				t.Error("void")
 			}
 			if unknown := h.Count(history.Unknown); killed > 0 && unknown*4 < f.kills {
 				t.Errorf("void: only %d writes were cut off by %d deaths", unknown, f.kills)
