@@ -86,8 +86,10 @@ func (q *queue) assume(epoch *Cell, a Assumption) {
 }
 
 // drain tells Redis what is queued, everything first. It returns the error of the first command that failed; what was
-// not delivered stays queued.
+// not delivered stays queued. One at a time: what the other has under way is not in the queue, and may come back to it.
 func (v *Versions) drain(ctx context.Context) error {
+	v.draining.Lock()
+	defer v.draining.Unlock()
 	for {
 		v.mu.Lock()
 		all, cells, taken, unknown := v.queue.take(time.Now())

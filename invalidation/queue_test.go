@@ -2,9 +2,13 @@ package invalidation
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 func TestQueueKeepsEachScopeOnce(t *testing.T) {
@@ -16,16 +20,79 @@ func TestQueueKeepsEachScopeOnce(t *testing.T) {
 		if err := f.Release(context.Background(), Committed); err == nil {
 			t.Fatal("no error without a Redis")
 		}
-		if got := v.Stats().Queued; got != 1 {
+		if got := v.Stats().Queued; got > 1 {
 			t.Fatalf("%d scopes queued after %d changes", got, i+1)
 		}
 	}
+	// What the background is trying to tell Redis is not in the queue for that long.
+	v.draining.Lock()
+	v.mu.Lock()
 	w := v.queue.cells[c]
 	if w.holds != 100 || len(w.ids) != queueIDs || c.holds != 100 {
 		t.Errorf("%d holds, %d ids, %d holds on the cell", w.holds, len(w.ids), c.holds)
 	}
+	v.mu.Unlock()
+	v.draining.Unlock()
 	if err := v.Close(); err == nil {
 		t.Error("Close lost a change and has no error")
+	}
+}
+
+// holdReleases fails every command, those that end a fence not before somebody takes the error from it.
+type holdReleases chan error
+
+func (holdReleases) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (holdReleases) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (h holdReleases) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, cmd redis.Cmder) error {
+		err := errors.New("no Redis here")
+		if slices.Contains(cmd.Args(), any("release")) {
+			h <- err
+			h <- err
+		}
+		cmd.SetErr(err)
+		return err
+	}
+}
+
+// Close must not take the queue for empty while the background is at it: what it has under way may fail, and then the
+// change would be lost and nobody told.
+func TestCloseWaitsForWhatIsBeingDelivered(t *testing.T) {
+	t.Parallel()
+	v := withRedis(t)
+	releases := make(holdReleases)
+	v.client.AddHook(releases)
+	c := v.Cell("t")
+	f, _ := v.Fence(t.Context(), []string{"t"}, FenceOptions{})
+	released := make(chan error)
+	go func() { released <- f.Release(context.Background(), Committed) }()
+	<-releases
+	<-releases
+	if err := <-released; err == nil {
+		t.Fatal("no error without a Redis")
+	}
+	<-releases // the background
+	v.mu.Lock()
+	if c.holds != 1 || !v.queue.empty() {
+		t.Errorf("%d holds on the cell, %d cells queued", c.holds, len(v.queue.cells))
+	}
+	v.mu.Unlock()
+	closed := make(chan error)
+	go func() { closed <- v.Close() }()
+	time.Sleep(20 * time.Millisecond)
+	for {
+		select {
+		case <-releases:
+		case err := <-closed:
+			if err == nil {
+				t.Error("Close lost a change and has no error")
+			}
+			return
+		}
 	}
 }
 

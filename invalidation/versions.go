@@ -110,6 +110,7 @@ type Versions struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	tasks     sync.WaitGroup
+	draining  sync.Mutex // see drain
 }
 
 // Open checks cfg and returns its Versions. The network is used from the first question on. The error says which field
