@@ -39,8 +39,9 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		return fence{}, nil
 	}
 	var scopes []string
+	var cells []*invalidation.Cell
 	if p != nil && p.fenced != nil && len(c.tx.pending) == 0 && !ddl {
-		scopes = p.fenced
+		scopes, cells = p.fenced, p.fencedCells
 	} else {
 		scopes = c.scopes(p, ddl, n)
 	}
@@ -51,6 +52,7 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		All:     all,
 		Wait:    failWrites || c.engine.cfg.Consistency == Strict,
 		Assumes: assumes,
+		Cells:   cells,
 	})
 	if err != nil {
 		c.engine.stats.fenceErrors.Add(1)

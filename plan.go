@@ -40,7 +40,10 @@ type plan struct {
 	// fenced are the scopes of a fence around a plain write by itself, nil for other
 	// statements. Nobody may change them.
 	fenced []string
-	ddl    bool
+	// fencedCells are those of fenced, without Redis. With it they would be kept up to
+	// date for nobody, where nothing reads what is written.
+	fencedCells []*invalidation.Cell
+	ddl         bool
 	// touchesSession says that the statement can change the session's state;
 	// touchesNames, that it can change how the session resolves names.
 	touchesSession, touchesNames bool
@@ -145,6 +148,11 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	}
 	if len(p.writes) > 0 {
 		p.fenced = append(slices.Clone(p.writes), scopeAnyWrite)
+		if e.hub.client == nil {
+			for _, scope := range p.fenced {
+				p.fencedCells = append(p.fencedCells, e.versions.Cell(scope))
+			}
+		}
 	}
 	if len(tables) > 0 && vouchedFor(p.reason) && !p.isWrite() {
 		p.reason = ""

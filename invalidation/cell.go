@@ -21,6 +21,7 @@ type Cell struct {
 	shutUntil time.Time // when fenced: the time before which asking again is of no use
 	holds     int       // local writers in flight, and changes that Redis has not been told of yet
 	listeners []func()
+	changes   *uint64 // of Versions.changes; nil until there is one
 }
 
 // Load returns the version to store with an entry, or to compare with an entry's. 0 means unknown or fenced: go to the

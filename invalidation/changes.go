@@ -15,20 +15,23 @@ const OtherScopes = "(other)"
 // changeCounts are the changes of scopes that this process has seen. Guarded by Versions.mu.
 type changeCounts map[string]*uint64
 
-func (n *changeCounts) add(scope string) {
+// of returns the count in which a scope's changes are.
+func (n *changeCounts) of(scope string) *uint64 {
 	if count := (*n)[scope]; count != nil {
-		*count++
-		return
+		return count
 	}
 	if *n == nil {
 		*n = changeCounts{}
 	}
 	if len(*n) >= maxCounted && scope != OtherScopes {
-		n.add(OtherScopes)
-		return
+		return n.of(OtherScopes)
 	}
-	(*n)[scope] = new(uint64(1))
+	count := new(uint64)
+	(*n)[scope] = count
+	return count
 }
+
+func (n *changeCounts) add(scope string) { *n.of(scope)++ }
 
 // Changes counts by scope the changes that this process has made or has seen made by others, of the scopes that it has
 // a cell of. A write counts once in the process that makes it, and once or twice in another one: at its end, and at its

@@ -127,7 +127,6 @@ func (v *Versions) tell(ctx context.Context, n news) error {
 // releaseHere is release for a namespace without Redis.
 func (v *Versions) releaseHere(n news) {
 	var calls []func()
-	now := time.Now()
 	v.mu.Lock()
 	if !n.all && n.outcome != RolledBack && !n.assumes.Holds() {
 		n.all = true
@@ -142,15 +141,18 @@ func (v *Versions) releaseHere(n news) {
 	}
 	for _, c := range n.cells {
 		if n.outcome == Unknown {
-			c.shutUntil = now.Add(v.cfg.FenceLease)
+			c.shutUntil = time.Now().Add(v.cfg.FenceLease)
 		}
 		if n.outcome != RolledBack {
 			calls = append(calls, c.listeners...)
 			if c != v.epoch {
-				v.changes.add(c.Scope())
+				if c.changes == nil {
+					c.changes = v.changes.of(c.Scope())
+				}
+				*c.changes++
 			}
 			c.nonce = 0
-			if !now.Before(c.shutUntil) {
+			if c.shutUntil.IsZero() || !time.Now().Before(c.shutUntil) {
 				c.nonce = newNonce()
 			}
 		}
