@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mlcache/mlcache/cache"
 )
@@ -28,9 +29,8 @@ type conn struct {
 	// resetDue: database/sql asked for a reset that the origin has not seen yet.
 	// It is passed on when the origin is used next, so that a hit needs none.
 	resetDue bool
-	// resetAt is when the origin was opened, or database/sql asked for a reset last:
-	// time since the engine started.
-	resetAt time.Duration
+	// lookedAt is engine.second when the origin was opened, or looked at last.
+	lookedAt uint32
 	// prepared counts the statements that were prepared and not closed.
 	prepared int
 
@@ -113,7 +113,7 @@ func (c *conn) open(ctx context.Context) error {
 		c.origins++
 		c.pgx = pgxConn(origin)
 		c.resetDue = false
-		c.resetAt = time.Since(c.engine.started)
+		c.lookedAt = c.engine.second()
 		c.opened()
 		return nil
 	}
@@ -127,6 +127,9 @@ func (c *conn) open(ctx context.Context) error {
 // returns false if the connection turns out to be bad.
 func (c *conn) resetOrigin(ctx context.Context) bool {
 	c.resetDue = false
+	if origin, ok := c.origin.(*stdlib.Conn); ok {
+		return !errors.Is(origin.ResetSession(ctx), driver.ErrBadConn)
+	}
 	if v, ok := c.origin.(driver.Validator); ok && !v.IsValid() {
 		return false
 	}

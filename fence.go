@@ -14,7 +14,7 @@ import (
 type fence struct {
 	conn *conn
 	f    hubFence
-	told bool // Redis, of the fence
+	told bool // Redis, if there is one, of the fence
 }
 
 // fence puts up a fence around what p changes and what the transaction that is
@@ -23,6 +23,9 @@ type fence struct {
 // The error is ErrRedisDown, if Redis cannot be told and the configuration wants
 // the write to be refused then; nothing is fenced in that case.
 func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
+	if p != nil && p.held != nil && len(c.tx.pending) == 0 && !c.tx.pendingAll && !c.tx.pendingDDL {
+		return fence{conn: c, f: c.engine.hub.hold(ctx, p)}, nil
+	}
 	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
 	n, assumes := len(c.tx.pending), c.tx.assumes
 	if p != nil {
@@ -39,9 +42,8 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		return fence{}, nil
 	}
 	var scopes []string
-	var cells []*invalidation.Cell
 	if p != nil && p.fenced != nil && len(c.tx.pending) == 0 && !ddl {
-		scopes, cells = p.fenced, p.fencedCells
+		scopes = p.fenced
 	} else {
 		scopes = c.scopes(p, ddl, n)
 	}
@@ -52,7 +54,6 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		All:     all,
 		Wait:    failWrites || c.engine.cfg.Consistency == Strict,
 		Assumes: assumes,
-		Cells:   cells,
 	})
 	if err != nil {
 		c.engine.stats.fenceErrors.Add(1)
@@ -87,7 +88,7 @@ func (c *conn) scopes(p *plan, ddl bool, n int) []string {
 // ensure is called right before the change can become visible. Its error is
 // ErrRedisDown, as that of fence; the fence is released then.
 func (f fence) ensure(ctx context.Context) error {
-	if f.f.own == nil || !f.told {
+	if !f.told {
 		return nil
 	}
 	c := f.conn
@@ -112,7 +113,7 @@ func commitsPrepared(info *sqlinfo.Info) bool {
 // release ends the fence. In both modes it returns when Redis knows, or when
 // Redis is away and the news is queued: a cache error is no query's error.
 func (f fence) release(outcome invalidation.Outcome) {
-	if f.f.own == nil {
+	if f.f.hub == nil {
 		return
 	}
 	if err := f.f.Release(context.Background(), outcome); err != nil {

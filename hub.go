@@ -143,8 +143,21 @@ type hubFence struct {
 	all     bool
 	assumes invalidation.Assumption
 	own     *invalidation.Fence
+	held    []*invalidation.Cell // in place of own
 	fenced  []*hub
 	further []*invalidation.Fence
+}
+
+// hold fences what p changes, where p.held says that there is no Redis to tell.
+func (h *hub) hold(ctx context.Context, p *plan) hubFence {
+	f := hubFence{hub: h, scopes: p.fenced, assumes: p.assumes(), held: p.held}
+	h.versions.Hold(p.held)
+	if others := h.others(); len(others) > 0 {
+		asking, cancel := forCache(ctx)
+		defer cancel()
+		f.alsoIn(asking, others)
+	}
+	return f
 }
 
 // fence is Versions.Fence, in the siblings too. The error is that of the hub
@@ -181,7 +194,12 @@ func (f *hubFence) Release(ctx context.Context, outcome invalidation.Outcome) er
 	for _, also := range f.further {
 		_ = also.Release(ctx, outcome)
 	}
-	err := f.own.Release(ctx, outcome)
+	var err error
+	if f.held != nil {
+		f.hub.versions.LetGo(f.held, outcome, f.assumes)
+	} else {
+		err = f.own.Release(ctx, outcome)
+	}
 	if len(f.fenced) > 0 && outcome != invalidation.RolledBack && !f.assumes.Holds() {
 		for _, other := range f.fenced {
 			_ = other.versions.Invalidate(ctx)

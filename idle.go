@@ -6,16 +6,22 @@ import (
 	"github.com/mlcache/mlcache/internal/peek"
 )
 
-// idleCheck is how long a connection lies unused until it is looked at before it is
-// used again. It is pgx's own value.
-const idleCheck = time.Second
+// second counts the seconds of a clock that is read at no cost where there are hits.
+// It can jump, but does not stand still for longer than a second.
+func (e *engine) second() uint32 {
+	if s := e.l1.Seconds(); s > 0 {
+		return s
+	}
+	return uint32(time.Since(e.started)/time.Second) + 1
+}
 
 // gone reports whether pgx, asked now, would give up the connection underneath:
 // database/sql then closes this one too and opens another, as it does with pgx.
 //
 // pgx would ask the server. A hit must not wait for that, nor fail without a server,
-// so here is only looked for what has come by itself; the question follows when a
-// statement needs the server.
+// so here is only looked for what has come by itself, and that once a second: pgx too
+// takes a connection for good that was in use within the last one. The question follows
+// when a statement needs the server.
 func (c *conn) gone() bool {
 	if c.pgx == nil {
 		return false
@@ -24,12 +30,11 @@ func (c *conn) gone() bool {
 	if server.IsClosed() || server.TxStatus() != 'I' {
 		return true // pgx itself closes it when a context ends, say
 	}
-	now := time.Since(c.engine.started)
-	idle := now - c.resetAt
-	c.resetAt = now
-	if idle <= idleCheck {
+	now := c.engine.second()
+	if now == c.lookedAt {
 		return false
 	}
+	c.lookedAt = now
 	switch peek.New(server.Conn()).State() {
 	case peek.Ended:
 		return true

@@ -45,6 +45,9 @@ func isPlainPgx(origin driver.Connector) bool {
 // has them all.
 
 func originQuery(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c, ok := c.(*stdlib.Conn); ok {
+		return c.QueryContext(ctx, query, args)
+	}
 	if q, ok := c.(driver.QueryerContext); ok {
 		checked, err := originArgs(c, nil, args)
 		if err != nil {
@@ -81,6 +84,9 @@ func originQuery(ctx context.Context, c driver.Conn, query string, args []driver
 }
 
 func originExec(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c, ok := c.(*stdlib.Conn); ok {
+		return c.ExecContext(ctx, query, args)
+	}
 	if e, ok := c.(driver.ExecerContext); ok {
 		checked, err := originArgs(c, nil, args)
 		if err != nil {

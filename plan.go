@@ -40,10 +40,10 @@ type plan struct {
 	// fenced are the scopes of a fence around a plain write by itself, nil for other
 	// statements. Nobody may change them.
 	fenced []string
-	// fencedCells are those of fenced, without Redis. With it they would be kept up to
-	// date for nobody, where nothing reads what is written.
-	fencedCells []*invalidation.Cell
-	ddl         bool
+	// held are the cells of fenced, where there is no Redis and nothing else is to be
+	// fenced; nil elsewhere. Nobody may change them.
+	held []*invalidation.Cell
+	ddl  bool
 	// touchesSession says that the statement can change the session's state;
 	// touchesNames, that it can change how the session resolves names.
 	touchesSession, touchesNames bool
@@ -148,9 +148,10 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	}
 	if len(p.writes) > 0 {
 		p.fenced = append(slices.Clone(p.writes), scopeAnyWrite)
-		if e.hub.client == nil {
+		if e.hub.client == nil && !p.writesAll && !commitsPrepared(info) {
+			p.held = make([]*invalidation.Cell, 0, len(p.fenced)) // and no room for more
 			for _, scope := range p.fenced {
-				p.fencedCells = append(p.fencedCells, e.versions.Cell(scope))
+				p.held = append(p.held, e.versions.Cell(scope))
 			}
 		}
 	}

@@ -234,6 +234,15 @@ func (m *Memory) Close() error {
 	return nil
 }
 
+// Seconds counts the seconds since the first Set, from 1 on, at the cost of an atomic load; it is 0 before, after Close
+// and for nil. It is for what need not be exact: a second can be late.
+func (m *Memory) Seconds() uint32 {
+	if m == nil || m.arena.Load() == nil {
+		return 0
+	}
+	return m.clock.Now()
+}
+
 // lookupPending is Lookup before the arena is ready.
 func (m *Memory) lookupPending(key, buf []byte) ([]byte, bool) {
 	m.mu.Lock()

@@ -20,9 +20,6 @@ type FenceOptions struct {
 	All bool
 	// Assumes is what the scopes were derived from.
 	Assumes Assumption
-	// Cells are the cells of the scopes, in the same order, for a caller who holds them anyway: they need not be looked
-	// for then. They must be of the same Versions. Nil means that they are looked for.
-	Cells []*Cell
 }
 
 // Outcome is what became of a change.
@@ -92,7 +89,7 @@ func (v *Versions) Fence(ctx context.Context, scopes []string, o FenceOptions) (
 	if !o.All && f.join(scopes) {
 		return f, nil
 	}
-	return f, f.widen(ctx, scopes, o.Cells, o.All)
+	return f, f.widen(ctx, scopes, o.All)
 }
 
 // newFenceID is what Redis knows a fence by.
@@ -102,7 +99,7 @@ func newFenceID() string { return newSeed()[:16] + strconv.FormatUint(fenceNames
 // nothing is fenced and it is an error.
 func (f *Fence) Add(ctx context.Context, scopes ...string) error {
 	if f.alone() {
-		return f.widen(ctx, scopes, nil, false)
+		return f.widen(ctx, scopes, false)
 	}
 	f.mu.Lock()
 	if f.released {
@@ -112,11 +109,11 @@ func (f *Fence) Add(ctx context.Context, scopes ...string) error {
 	more := &Fence{v: f.v, wait: f.wait, assumes: f.assumes}
 	f.more = append(f.more, more)
 	f.mu.Unlock()
-	return more.widen(ctx, scopes, nil, false)
+	return more.widen(ctx, scopes, false)
 }
 
-func (f *Fence) widen(ctx context.Context, scopes []string, cells []*Cell, all bool) error {
-	args, err := f.take(scopes, cells, all)
+func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
+	args, err := f.take(scopes, all)
 	if err != nil || args == nil {
 		return err
 	}
@@ -162,7 +159,7 @@ func (f *Fence) widen(ctx context.Context, scopes []string, cells []*Cell, all b
 
 // take holds the local cells and returns the arguments of the command to send, nil when there is nothing to send. When
 // there is, it has added to v.tasks.
-func (f *Fence) take(scopes []string, cells []*Cell, all bool) ([]any, error) {
+func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.released {
@@ -178,14 +175,9 @@ func (f *Fence) take(scopes []string, cells []*Cell, all bool) ([]any, error) {
 		}
 		args = make([]any, 3, len(scopes)+7)
 	}
-	for i, s := range scopes {
+	for _, s := range scopes {
 		if !f.covers(s) {
-			var c *Cell
-			if cells != nil {
-				c = cells[i]
-			} else {
-				c = v.cell(s)
-			}
+			c := v.cell(s)
 			c.hold()
 			f.add(s, c)
 			if args != nil {

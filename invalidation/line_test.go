@@ -303,7 +303,7 @@ func TestNoFenceOnALineThatHasEnded(t *testing.T) {
 				}
 			}
 			f := &Fence{v: v, id: "f"}
-			args, err := f.take([]string{"t"}, nil, false)
+			args, err := f.take([]string{"t"}, false)
 			if err != nil {
 				t.Fatal(err)
 			}

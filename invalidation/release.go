@@ -2,6 +2,7 @@ package invalidation
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -124,6 +125,23 @@ func (v *Versions) tell(ctx context.Context, n news) error {
 	return nil
 }
 
+// Hold is a fence that needs no memory of its own, for a namespace without Redis only: from here until LetGo the cells
+// read 0. They must be of this Versions.
+func (v *Versions) Hold(cells []*Cell) {
+	v.counters.fences.Add(1)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range cells {
+		c.hold()
+	}
+}
+
+// LetGo ends what Hold began; it must be called once for it. a is what the scopes were derived from.
+func (v *Versions) LetGo(cells []*Cell, outcome Outcome, a Assumption) {
+	v.counters.releases.Add(1)
+	v.releaseHere(news{outcome: outcome, cells: cells, assumes: a})
+}
+
 // releaseHere is release for a namespace without Redis.
 func (v *Versions) releaseHere(n news) {
 	var calls []func()
@@ -133,7 +151,7 @@ func (v *Versions) releaseHere(n news) {
 		v.epoch.hold()
 	}
 	if n.all {
-		n.cells = append(n.cells, v.epoch)
+		n.cells = append(slices.Clip(n.cells), v.epoch)
 		if n.outcome != RolledBack {
 			v.newEpoch(&calls)
 			v.allListeners(&calls)
