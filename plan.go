@@ -72,13 +72,15 @@ type answer struct {
 	columns *decodedColumns
 }
 
+// open looks at the head of a payload, and at its columns unless they are those of the
+// last one.
 func (p *plan) open(payload []byte) (answer, error) {
 	r, err := rowset.OpenTrusted(payload)
 	if err != nil {
 		return answer{}, err
 	}
 	block := r.ColumnBlock()
-	if d := p.decoded.Load(); d != nil && bytes.Equal(d.block, block) {
+	if d := p.decoded.Load(); d != nil && len(d.cols) == r.NumCols() && bytes.Equal(d.block, block) {
 		return answer{r, d}, nil
 	}
 	cols, err := r.Columns()

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mlcache/mlcache/cache"
-	"github.com/mlcache/mlcache/cache/rowset"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -233,15 +232,15 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 		c.lost(l, entry)
 		return nil
 	}
-	if _, err := rowset.Open(payload); err != nil {
-		level.Corrupt.Add(1)
-		return nil
+	a, err := l.plan.open(payload)
+	if err == nil {
+		err = a.reader.CheckRows()
 	}
-	rows, err := c.replay(l.plan, payload, false)
 	if err != nil {
 		level.Corrupt.Add(1)
 		return nil
 	}
+	rows := c.rowsOver(&a, false)
 	c.hitL2(l)
 	if cache.Flags(entry)&flagShort == 0 {
 		end := now.Add(cache.Jitter(c.engine.l1TTL(l), ttlJitter))

@@ -122,7 +122,9 @@ func (v *Versions) readDirectly(read respReader, values [][]byte, birth string, 
 	if !ok {
 		return r, values, false, false
 	}
-	r, ok = parseHash(values, birth, server)
+	if r, ok = parseHash(values, birth, server); ok {
+		v.verify(r.epoch, server)
+	}
 	return r, values, ok, true
 }
 

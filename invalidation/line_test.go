@@ -27,6 +27,9 @@ type plainServer struct {
 	more     atomic.Value // what it sends behind the next answer, in the same breath
 	role     atomic.Value
 	asked    atomic.Int64 // direct questions
+	home     atomic.Value // the server's identity, as it says
+	nonce    atomic.Value // of the only scope
+	confirms atomic.Int64 // short questions
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -46,6 +49,8 @@ func servePlain(t *testing.T) *plainServer {
 	}
 	s := &plainServer{listener: listener}
 	s.role.Store("master")
+	s.home.Store(plainHome)
+	s.nonce.Store("0000000000000001")
 	s.more.Store("")
 	s.tasks.Go(func() {
 		for {
@@ -88,6 +93,7 @@ func (s *plainServer) say(text string) {
 func (s *plainServer) serve(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
+	short := false
 	for {
 		args, err := readCommand(in)
 		if err != nil {
@@ -99,12 +105,21 @@ func (s *plainServer) serve(conn net.Conn) {
 			answer = "+PONG\r\n"
 		case "multi":
 			answer = "+OK\r\n"
-		case "hmget", "info":
+		case "hmget":
+			short = len(args) == 4
+			answer = "+QUEUED\r\n"
+		case "info":
 			answer = "+QUEUED\r\n"
 		case "exec":
-			s.asked.Add(1)
-			answer = "*2\r\n*7\r\n" + bulk(plainBirth) + bulk("00000000000000ff") + bulk(plainHome) + bulk("42") + "$-1\r\n$-1\r\n" +
-				bulk("0000000000000001") + bulk(fmt.Sprintf("role:%s\r\nmaster_replid:%s\r\n", s.role.Load(), plainHome))
+			const epoch = "00000000000000ff"
+			head := "*7\r\n" + bulk(plainBirth) + bulk(epoch) + bulk(s.home.Load().(string)) + bulk("42") + "$-1\r\n$-1\r\n"
+			if short {
+				head = "*2\r\n" + bulk(epoch)
+				s.confirms.Add(1)
+			} else {
+				s.asked.Add(1)
+			}
+			answer = "*2\r\n" + head + bulk(s.nonce.Load().(string)) + bulk(fmt.Sprintf("role:%s\r\nmaster_replid:%s\r\n", s.role.Load(), s.home.Load()))
 		}
 		if s.silent.Load() {
 			continue

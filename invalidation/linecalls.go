@@ -18,6 +18,11 @@ func (l *line) ask(ctx context.Context, v *Versions, cells []*Cell) (answered bo
 	for _, c := range cells {
 		b = appendBulk(b, c.field)
 	}
+	return l.exec(ctx, v, b)
+}
+
+// exec sends what is in b, a transaction with one question, together with the one for who answers.
+func (l *line) exec(ctx context.Context, v *Versions, b []byte) (answered bool, err error) {
 	l.sent = append(b, "*2\r\n$4\r\ninfo\r\n$11\r\nreplication\r\n*1\r\n$4\r\nexec\r\n"...)
 	const answers = 4
 	err = l.write(ctx)

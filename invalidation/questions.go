@@ -115,6 +115,16 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 		return errRecovering
 	}
 	v.mu.Unlock()
+	if extra == nil {
+		same, err := v.confirm(ctx, cells, nonces)
+		if err != nil {
+			v.unanswered(ctx, sent)
+			return err
+		}
+		if same {
+			return v.stillKnown(cells, nonces)
+		}
+	}
 	var ask []*Cell
 	for _, c := range cells {
 		if c != v.epoch {
@@ -129,15 +139,11 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 	if err := v.learn(r, ask, false); err != nil {
 		return err
 	}
-	if r.shut > 0 || v.epoch.Load() == 0 {
+	if r.shut > 0 {
 		return ErrStale
 	}
 	k := 0
 	for i, c := range cells {
-		// This process may know better than Redis: of a change that Redis has not been told of yet.
-		if c.Load() != nonces[i] {
-			return ErrStale
-		}
 		if c == v.epoch {
 			if r.epoch != nonces[i] {
 				return ErrStale
@@ -147,6 +153,19 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 		s := r.states[k]
 		k++
 		if s.fenced > 0 || s.nonce != nonces[i] {
+			return ErrStale
+		}
+	}
+	return v.stillKnown(cells, nonces)
+}
+
+// stillKnown returns ErrStale where this process knows better than Redis: of a change that Redis has not been told of yet.
+func (v *Versions) stillKnown(cells []*Cell, nonces []uint64) error {
+	if v.epoch.Load() == 0 {
+		return ErrStale
+	}
+	for i, c := range cells {
+		if c.Load() != nonces[i] {
 			return ErrStale
 		}
 	}

@@ -71,6 +71,7 @@ type Versions struct {
 	paused    atomic.Bool // nobody has read for long, so Redis is not asked
 	counters  counters
 
+	verified    atomic.Pointer[verified]
 	directAgain atomic.Int64 // when the direct question may be tried again, in Unix nanoseconds
 	lines       lines
 	batches     batches

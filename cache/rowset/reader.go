@@ -20,7 +20,7 @@ type Reader struct {
 }
 
 // Open checks all of b, every column and every row, and returns a Reader at
-// its first row. It is for bytes from outside the process. Its error is
+// its first row, which is not to be used after an error. It is for bytes from outside the process. Its error is
 // ErrCorrupt. After a successful Open no method fails, except that the cells of
 // mode Values are checked by DecodeValue.
 func Open(b []byte) (Reader, error) {
@@ -31,16 +31,22 @@ func Open(b []byte) (Reader, error) {
 	if _, err := r.Columns(); err != nil {
 		return Reader{}, err
 	}
-	walk := r
+	return r, r.CheckRows()
+}
+
+// CheckRows is the part of Open that is left to do after OpenTrusted for who knows the columns already, by ColumnBlock
+// and NumCols. Its error is ErrCorrupt. It looks at the rows from the next one on and moves nothing.
+func (r *Reader) CheckRows() error {
+	walk := *r
 	for walk.Skip() {
 	}
 	if walk.bad || walk.left != 0 {
-		return Reader{}, fmt.Errorf("%w: row %d", ErrCorrupt, walk.rows-walk.left)
+		return fmt.Errorf("%w: row %d", ErrCorrupt, walk.rows-walk.left)
 	}
-	if walk.pos != len(b) {
-		return Reader{}, fmt.Errorf("%w: bytes behind the rows", ErrCorrupt)
+	if walk.pos != len(walk.b) {
+		return fmt.Errorf("%w: bytes behind the rows", ErrCorrupt)
 	}
-	return r, nil
+	return nil
 }
 
 // OpenTrusted looks at the head of b only. It is for bytes that this process wrote and
