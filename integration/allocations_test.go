@@ -99,8 +99,8 @@ func TestAllocations(t *testing.T) {
 		{"L1 hit of 1 row, counted for mlcache_l1_max_ttl", one(adaptive), 9},
 		{"L1 hit of 100 rows", hundred(alone), 16},
 		// What talks to Redis can find a connection closed, and a buffer of a pool gone: one more now and then.
-		{"strict hit of 1 row", one(strict), 13},
-		{"L2 hit of 1 row", one(onlyL2), 30},
+		{"strict hit of 1 row", one(strict), 12},
+		{"L2 hit of 1 row", one(onlyL2), 24},
 		{"miss of 1,000 rows", miss(alone), 97},
 		{"passed through", pass(alone), allocations(pass(direct))},
 		{"write", write(alone), allocations(write(direct))},

@@ -11,6 +11,8 @@
 --              An id with a ! before it belongs to a fence that was released before its command arrived: when that
 --              comes, it takes this out and does nothing else.
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
+-- A hit asks for e alone and takes b, i and w for unchanged with it (confirm.go): what changes one of those, or puts a
+-- fence into w, makes a new epoch.
 -- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own. For read
 -- and poll see there. Every other op is the name of a list of fences, renewals and releases that is carried out in its
 -- order. Nobody sees what is between two of them.
