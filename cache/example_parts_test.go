@@ -163,12 +163,12 @@ func ExampleNewMemory() {
 
 	off := cache.NewMemory(0) // nil: every lookup is a miss
 	_, ok = off.Lookup([]byte("k"), nil)
-	fmt.Println(off == nil, ok)
+	fmt.Println(off == nil, ok, off.Seconds())
 	// Output:
 	// v <nil> 1 0
 	// false true true
 	// mlcache: entry too large for this cache level
-	// true false
+	// true false 0
 }
 
 // One caller computes while the others wait.

@@ -61,6 +61,24 @@ func ExampleOpen() {
 	// 1 fence, 0 open, 1 change
 }
 
+// Without Redis, who has the cells at hand needs no fence.
+func ExampleVersions_Hold() {
+	v, err := invalidation.Open(invalidation.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close()
+	cells := []*invalidation.Cell{v.Cell("orders"), v.Cell("stock")}
+	before := cells[0].Load()
+	v.Hold(cells)
+	fmt.Println("while it is written:", cells[0].Load(), cells[1].Load())
+	v.LetGo(cells, invalidation.Committed, invalidation.Assumption{})
+	fmt.Println("another version:", cells[0].Load() != 0 && cells[0].Load() != before)
+	// Output:
+	// while it is written: 0 0
+	// another version: true
+}
+
 // For a change that was made elsewhere.
 func ExampleVersions_Invalidate() {
 	v, err := invalidation.Open(invalidation.Config{})
