@@ -57,7 +57,7 @@ func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue)
 		return nil, err
 	}
 	if opts.renewal != nil {
-		return nil, c.answerAgain(ctx, p, src, args, opts)
+		return nil, c.answerAgain(ctx, src, args, opts)
 	}
 	reason := p.reason
 	switch {

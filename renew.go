@@ -187,26 +187,27 @@ func (r *renewer) run(job *renewal) error {
 			args[i] = sql.Named(a.Name, a.Value)
 		}
 	}
-	rows, err := db.QueryContext(ctx, job.query, args...)
+	rows, err := db.QueryContext(ctx, job.query, args...) //nolint:rowserrcheck // nobody reads them
 	switch {
 	case errors.Is(err, errRenewed):
 		return nil
 	case err == nil:
-		rows.Close()
+		rows.Close() //nolint:sqlclosecheck // at once
 		return errOtherSession
 	}
 	return err
 }
 
 // answerAgain is what query does for a renewal. Its error is never nil.
-func (c *conn) answerAgain(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts *options) error {
+func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedValue, opts *options) error {
 	if err := c.open(ctx); err != nil {
 		return err
 	}
 	if err := c.readBack(ctx); err != nil {
 		return err
 	}
-	if p = c.planFor(ctx, src.query, opts.tables); p.reason != "" || c.session == nil || c.session.bypass != "" {
+	p := c.planFor(ctx, src.query, opts.tables)
+	if p.reason != "" || c.session == nil || c.session.bypass != "" {
 		return errOtherSession
 	}
 	if err := c.needSettings(ctx, p.settings); err != nil {

@@ -168,7 +168,7 @@ func (r *warming) one(ctx context.Context, db *sql.DB, q Query) error {
 		return err
 	}
 	// The whole answer has been read, unless it is too large to be kept.
-	return errors.Join(rows.Err(), rows.Close())
+	return errors.Join(rows.Err(), rows.Close()) //nolint:sqlclosecheck // its error counts
 }
 
 // refusal is why a fresh session's answer would not be cached.

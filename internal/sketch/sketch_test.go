@@ -40,7 +40,7 @@ func TestFading(t *testing.T) {
 	for _, batch := range []uint32{1, 16, 7000} {
 		s := New(1024)
 		s.Add(hash(1), 1000)
-		for key := range uint64(200_000 / uint64(batch)) {
+		for key := range 200_000 / uint64(batch) {
 			s.Add(hash(key+2), batch)
 		}
 		if n := s.Estimate(hash(1)); n >= 500 {
