@@ -92,6 +92,15 @@ func (p *plan) open(payload []byte) (answer, error) {
 	return answer{r, d}, nil
 }
 
+// openForeign is open for bytes from outside the process: every row is checked.
+func (p *plan) openForeign(payload []byte) (answer, error) {
+	a, err := p.open(payload)
+	if err == nil {
+		err = a.reader.CheckRows()
+	}
+	return a, err
+}
+
 // assumes is what a fence around the statement's changes assumes.
 func (p *plan) assumes() invalidation.Assumption {
 	if p.schema == nil {

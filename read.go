@@ -232,10 +232,7 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 		c.lost(l, entry)
 		return nil
 	}
-	a, err := l.plan.open(payload)
-	if err == nil {
-		err = a.reader.CheckRows()
-	}
+	a, err := l.plan.openForeign(payload)
 	if err != nil {
 		level.Corrupt.Add(1)
 		return nil

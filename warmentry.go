@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache/cache"
-	"github.com/mlcache/mlcache/cache/rowset"
 )
 
 // keepWarm keeps an entry from Redis whose statement is not known, until somebody asks
@@ -46,13 +45,11 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 	if !ok {
 		return nil
 	}
-	if _, err := rowset.Open(payload); err != nil {
-		return nil
-	}
-	rows, err := c.replay(l.plan, payload, true)
+	a, err := l.plan.openForeign(payload)
 	if err != nil {
 		return nil
 	}
+	rows := c.rowsOver(&a, true)
 	end := time.UnixMilli(cache.Deadline(entry))
 	// A hint, a rule or the caller may allow less than the pool does.
 	if own := now.Add(e.ttl(l, e.cfg.L1TTL)); own.Before(end) {

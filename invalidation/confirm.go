@@ -14,14 +14,13 @@ import (
 // something other than this master in between has another identity.
 type verified struct {
 	epoch    uint64
-	text     string // epoch as it is in the hash
 	identity string
 }
 
 // verify takes note of an answer to the direct question that had nothing out of the ordinary.
 func (v *Versions) verify(epoch uint64, identity []byte) {
 	if is := v.verified.Load(); is == nil || is.epoch != epoch || is.identity != string(identity) {
-		v.verified.Store(&verified{epoch: epoch, text: formatNonce(epoch), identity: string(identity)})
+		v.verified.Store(&verified{epoch: epoch, identity: string(identity)})
 	}
 }
 
@@ -91,7 +90,8 @@ func (is *verified) confirmedBy(read respReader, epoch *Cell, cells []*Cell, non
 	if !ok {
 		return false, false
 	}
-	same = string(text) == is.text
+	got, err := parseNonce(string(text))
+	same = err == nil && got == is.epoch
 	for i, c := range cells {
 		if c == epoch {
 			continue

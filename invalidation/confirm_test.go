@@ -11,7 +11,7 @@ const confirmedInfo = "role:master\r\nmaster_replid:f00d\r\n"
 // whatIsAsked are the cells and versions of the tests below: the epoch, and two scopes.
 func whatIsAsked() (is *verified, epoch *Cell, cells []*Cell, nonces []uint64) {
 	epoch = &Cell{}
-	return &verified{epoch: 255, text: "00000000000000ff", identity: "f00d"}, epoch, []*Cell{{}, epoch, {}}, []uint64{1, 255, 2}
+	return &verified{epoch: 255, identity: "f00d"}, epoch, []*Cell{{}, epoch, {}}, []uint64{1, 255, 2}
 }
 
 func TestOnlyWhatIsTheSameConfirms(t *testing.T) {
