@@ -197,10 +197,15 @@ func Match(b []byte, stamps []uint64, nowUnixMilli int64) (payload []byte, ok bo
 	return payloadOf(b, end), true
 }
 
+// isEntry says whether b begins as an entry does and is as long as the shortest one.
+func isEntry(b []byte) bool {
+	return len(b) >= offStamps+sumSize && binary.LittleEndian.Uint32(b)&entryMagicMask == entryMagic
+}
+
 // Deadline returns an entry's deadline in Unix milliseconds, zero for none or
 // when b is no entry. It does not verify b.
 func Deadline(b []byte) int64 {
-	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+	if !isEntry(b) {
 		return 0
 	}
 	return int64(binary.LittleEndian.Uint64(b[offDeadline:]))
@@ -209,7 +214,7 @@ func Deadline(b []byte) int64 {
 // StoredAt returns when an entry's payload was computed, in Unix milliseconds, zero
 // when b is no entry. It does not verify b.
 func StoredAt(b []byte) int64 {
-	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+	if !isEntry(b) {
 		return 0
 	}
 	return int64(binary.LittleEndian.Uint64(b[offStored:]))
@@ -217,7 +222,7 @@ func StoredAt(b []byte) int64 {
 
 // Flags returns an entry's flags, zero when b is no entry. It does not verify b.
 func Flags(b []byte) uint8 {
-	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+	if !isEntry(b) {
 		return 0
 	}
 	return b[offFlags]
@@ -227,7 +232,7 @@ func Flags(b []byte) uint8 {
 // checksum. It is for an entry that moves to a level with a shorter time to live.
 // Bytes that are no entry stay as they are.
 func SetDeadline(b []byte, deadline int64) {
-	if len(b) < offStamps+sumSize || binary.LittleEndian.Uint32(b)&entryMagicMask != entryMagic {
+	if !isEntry(b) {
 		return
 	}
 	binary.LittleEndian.PutUint64(b[offDeadline:], uint64(deadline))

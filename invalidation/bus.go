@@ -75,7 +75,7 @@ func (v *Versions) receive(payload string) {
 				fenced = v.cfg.FenceLease
 			}
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, m.seq, fenced, now) {
-				v.changes.add(s.scope)
+				v.changed(c)
 				calls = append(calls, c.listeners...)
 			}
 		}

@@ -31,7 +31,13 @@ func (n *changeCounts) of(scope string) *uint64 {
 	return count
 }
 
-func (n *changeCounts) add(scope string) { *n.of(scope)++ }
+// changed counts a change of the cell's scope. Called with v.mu held.
+func (v *Versions) changed(c *Cell) {
+	if c.changes == nil {
+		c.changes = v.changes.of(c.Scope())
+	}
+	*c.changes++
+}
 
 // Changes counts by scope the changes that this process has made or has seen made by others, of the scopes that it has
 // a cell of. A write counts once in the process that makes it, and once or twice in another one: at its end, and at its

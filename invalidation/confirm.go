@@ -26,9 +26,9 @@ func (v *Versions) verify(epoch uint64, identity []byte) {
 
 // confirm asks only whether everything is still as it is known, which is what a hit wants to hear, and costs Redis less than
 // the direct question. false says nothing: then that must be asked.
-func (v *Versions) confirm(ctx context.Context, cells []*Cell, nonces []uint64) (bool, error) {
+func (v *Versions) confirm(ctx context.Context, now time.Time, cells []*Cell, nonces []uint64) (bool, error) {
 	is := v.verified.Load()
-	if is == nil || v.epoch.Load() != is.epoch || v.single == nil || time.Now().UnixNano() < v.directAgain.Load() {
+	if is == nil || v.epoch.Load() != is.epoch || v.single == nil || now.UnixNano() < v.directAgain.Load() {
 		return false, nil
 	}
 	for i, c := range cells {

@@ -213,7 +213,7 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	if r.complete {
 		for _, s := range r.states {
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.seq, s.fenced, now) {
-				v.changes.add(s.scope)
+				v.changed(c)
 				*calls = append(*calls, c.listeners...)
 			}
 		}

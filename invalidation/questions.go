@@ -116,7 +116,7 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 	}
 	v.mu.Unlock()
 	if extra == nil {
-		same, err := v.confirm(ctx, cells, nonces)
+		same, err := v.confirm(ctx, sent, cells, nonces)
 		if err != nil {
 			v.unanswered(ctx, sent)
 			return err

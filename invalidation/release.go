@@ -164,10 +164,7 @@ func (v *Versions) releaseHere(n news) {
 		if n.outcome != RolledBack {
 			calls = append(calls, c.listeners...)
 			if c != v.epoch {
-				if c.changes == nil {
-					c.changes = v.changes.of(c.Scope())
-				}
-				*c.changes++
+				v.changed(c)
 			}
 			c.nonce = 0
 			if c.shutUntil.IsZero() || !time.Now().Before(c.shutUntil) {

@@ -115,7 +115,7 @@ func (v *Versions) learn(r reply, cells []*Cell, own bool) error {
 		// A version learnt for the first time is news, but no change.
 		first := c.last == 0 && !own
 		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) && !first {
-			v.changes.add(c.Scope())
+			v.changed(c)
 			calls = append(calls, c.listeners...)
 		}
 		if own {
