@@ -109,6 +109,9 @@ type contest struct {
 	// and what is worth noting. Nil means that there is nothing to check.
 	check func() (note string, err error)
 	close func()
+	// waits says that both sides do nothing but wait for a server, one operation
+	// after the other: where the scheduler puts the server is then most of it.
+	waits bool
 	// pools are the databases that get new connections before each round.
 	pools []*sql.DB
 	// warm is how many operations a new connection needs until it works as it
@@ -143,6 +146,13 @@ func versus(unit Unit, slice float64, setUp func(context.Context, *Env) (*contes
 		}
 		if c.pools != nil {
 			plan.Between, plan.Warm = c.reconnect, c.warm
+		}
+		if c.waits {
+			back, err := env.apart()
+			if err != nil {
+				return Outcome{}, err
+			}
+			defer back()
 		}
 		r, err := duel.Fight(ctx, c.subject, c.reference, plan)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,6 +136,22 @@ func (e *Env) Versions(ctx context.Context) (postgres, redis string, err error) 
 	_, rest, _ := strings.Cut(info, "redis_version:")
 	redis, _, _ = strings.Cut(rest, "\r")
 	return postgres, redis, nil
+}
+
+// apart keeps this process and the servers on different processors until back is
+// called, where that is possible.
+func (e *Env) apart() (back func(), err error) {
+	restore, err := e.Servers.Apart()
+	if err != nil || restore == nil {
+		return func() {}, err
+	}
+	procs := runtime.GOMAXPROCS(1) // as Go chooses for one processor
+	return func() {
+		runtime.GOMAXPROCS(procs)
+		if err := restore(); err != nil {
+			panic(err) // all that is measured after it would be wrong
+		}
+	}, nil
 }
 
 // openDirect opens the database through pgx alone, with as many idle connections

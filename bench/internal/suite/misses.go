@@ -37,6 +37,7 @@ func missCases() []Case {
 				reference: reference,
 				check:     db.share(what, count),
 				close:     func() { db.Close() },
+				waits:     true,
 				pools:     []*sql.DB{db.DB, env.direct},
 				warm:      warm,
 			}, nil
@@ -81,6 +82,7 @@ func control(ctx context.Context, env *Env) (*contest, error) {
 		subject:   queryOne(ctx, again),
 		reference: queryOne(ctx, env.direct),
 		close:     func() { again.Close() },
+		waits:     true,
 		pools:     []*sql.DB{again, env.direct},
 	}, nil
 }

@@ -57,6 +57,11 @@ func Basics(ctx context.Context, env *Env) ([]Row, error) {
 		return nil, err
 	}
 	defer noop.Close()
+	back, err := env.apart()
+	if err != nil {
+		return nil, err
+	}
+	defer back()
 	return measure(ctx, env, []way{
 		{name: "L1 hit", run: queryOne(free, l1.DB)},
 		{name: "L2 hit", run: queryOne(free, l2.DB), note: "L1 off"},

@@ -47,6 +47,7 @@ func l2Hit(ctx context.Context, env *Env) (*contest, error) {
 			return fmt.Sprintf("%s, %d bytes", note, size), err
 		},
 		close: func() { db.Close() },
+		waits: true,
 	}, nil
 }
 
@@ -116,5 +117,6 @@ func strictHit(ctx context.Context, env *Env) (*contest, error) {
 		},
 		check: db.share("L1 hits", l1Hits),
 		close: func() { db.Close() },
+		waits: true,
 	}, nil
 }

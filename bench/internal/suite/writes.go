@@ -37,6 +37,7 @@ func updateWithRedis(ctx context.Context, env *Env) (*contest, error) {
 		reference: both(updateOne(ctx, env.direct), publish),
 		check:     db.told,
 		close:     func() { db.Close() },
+		waits:     true,
 		pools:     []*sql.DB{db.DB, env.direct},
 	}, nil
 }
@@ -50,6 +51,7 @@ func updateWithoutRedis(ctx context.Context, env *Env) (*contest, error) {
 		subject:   updateOne(ctx, db.DB),
 		reference: updateOne(ctx, env.direct),
 		close:     func() { db.Close() },
+		waits:     true,
 		pools:     []*sql.DB{db.DB, env.direct},
 	}, nil
 }
