@@ -65,7 +65,7 @@ func TestAdaptiveTTL(t *testing.T) {
 	}
 	for writes, db := range []*sql.DB{adaptive, overRedis} {
 		harness.Exec(t, db, "UPDATE stock SET n = n + 1")
-		if got := mustReadStock(t, harness.Context(t), db); got != writes+1 {
+		if got := mustReadStock(harness.Context(t), t, db); got != writes+1 {
 			t.Errorf("read %d after %d writes", got, writes+1)
 		}
 	}

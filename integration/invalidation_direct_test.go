@@ -63,13 +63,13 @@ func TestInvalidationDirectQuestionKnowsTheServer(t *testing.T) {
 		}
 
 		old = []uint64{cells[0].Load(), cells[1].Load()}
-		if err := admin.SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+		if err := admin.ReplicaOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Current(t.Context(), cells, old, nil); err == nil {
 			t.Errorf("RESP%d: a replica was believed", protocol)
 		}
-		if err := admin.SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+		if err := admin.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 			t.Fatal(err)
 		}
 		// Its versions are the same still, and others may have changed theirs at the master.

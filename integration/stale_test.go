@@ -24,7 +24,7 @@ func readStock(ctx context.Context, db *sql.DB) (n int, err error) {
 	return n, err
 }
 
-func mustReadStock(t testing.TB, ctx context.Context, db *sql.DB) int {
+func mustReadStock(ctx context.Context, t testing.TB, db *sql.DB) int {
 	t.Helper()
 	n, err := readStock(ctx, db)
 	if err != nil {
@@ -102,8 +102,8 @@ func TestStaleEndsInTime(t *testing.T) {
 	ctx := mlcache.WithStale(harness.Context(t), extra)
 	served := 0
 	for round := 1; round <= 10 && served < 3; round++ {
-		harness.Eventually(t, 10*time.Second, "the answer of the last round", func() bool { return mustReadStock(t, ctx, db) == round-1 })
-		mustReadStock(t, ctx, db)
+		harness.Eventually(t, 10*time.Second, "the answer of the last round", func() bool { return mustReadStock(ctx, t, db) == round-1 })
+		mustReadStock(ctx, t, db)
 		before := stats(t, db).Stale
 		other.Exec("UPDATE stock SET n = n + 1")
 		written := time.Now()
@@ -154,7 +154,7 @@ func TestStaleNeverHidesOwnWrites(t *testing.T) {
 	want := 0
 	for round := range 30 {
 		for range 3 {
-			mustReadStock(t, ctx, db)
+			mustReadStock(ctx, t, db)
 		}
 		writer := []*sql.DB{db, second}[round%2]
 		switch round % 4 {
@@ -181,14 +181,14 @@ func TestStaleNeverHidesOwnWrites(t *testing.T) {
 		}
 		want++
 		for range 3 {
-			if n := mustReadStock(t, ctx, db); n != want {
+			if n := mustReadStock(ctx, t, db); n != want {
 				t.Fatalf("round %d: read %d after an own write of %d", round, n, want)
 			}
 		}
 		if round%5 == 0 { // a write of another process right after one of one's own
 			other.Exec("UPDATE stock SET n = n + 1")
 			want++
-			harness.Eventually(t, 10*time.Second, "the other's write", func() bool { return mustReadStock(t, ctx, db) == want })
+			harness.Eventually(t, 10*time.Second, "the other's write", func() bool { return mustReadStock(ctx, t, db) == want })
 		}
 	}
 	if s := stats(t, db); s.Stale == 0 {
@@ -227,11 +227,11 @@ func TestStaleIsOptIn(t *testing.T) {
 			for round := 1; round <= 3; round++ {
 				harness.Eventually(t, 10*time.Second, "a hit", func() bool {
 					before := stats(t, db)
-					mustReadStock(t, ctx, db)
+					mustReadStock(ctx, t, db)
 					return since(before, stats(t, db)).L1Hits == 1
 				})
 				other.Exec("UPDATE stock SET n = n + 1")
-				harness.Eventually(t, 10*time.Second, "the new answer", func() bool { return mustReadStock(t, ctx, db) == round })
+				harness.Eventually(t, 10*time.Second, "the new answer", func() bool { return mustReadStock(ctx, t, db) == round })
 			}
 			if s := stats(t, db); s.Stale+s.Renewals+s.StaleOnError > 0 {
 				t.Errorf("%+v", s)
@@ -317,7 +317,7 @@ func TestStaleIfError(t *testing.T) {
 	plain := harness.Context(t)
 	const extra = 2 * time.Second
 	ctx := mlcache.WithStaleIfError(plain, extra)
-	mustReadStock(t, ctx, db)
+	mustReadStock(ctx, t, db)
 	stored := time.Now()
 	g.set(true)
 	served, ended := 0, false
@@ -352,7 +352,7 @@ func TestStaleIfError(t *testing.T) {
 	timeout := mlcache.WithStaleIfError(plain, time.Hour)
 	pgx := harness.Open(t, "pgx", dsn)
 	db.SetMaxOpenConns(1)
-	mustReadStock(t, timeout, db)
+	mustReadStock(timeout, t, db)
 	time.Sleep(250 * time.Millisecond)
 	tx, err := pgx.Begin()
 	if err != nil {
@@ -382,7 +382,7 @@ func TestEarlyRefresh(t *testing.T) {
 		p.Query(staleQuery)
 	}
 	for range 3 {
-		mustReadStock(t, ctx, db)
+		mustReadStock(ctx, t, db)
 	}
 	all := func() (out []mlcache.Stats) {
 		out = append(out, stats(t, db))
@@ -394,7 +394,7 @@ func TestEarlyRefresh(t *testing.T) {
 	before := all()
 	began, asked := time.Now(), log.Count(staleQuery)
 	for time.Since(began) < 12*time.Second {
-		mustReadStock(t, ctx, db)
+		mustReadStock(ctx, t, db)
 		for _, p := range processes {
 			p.Query(staleQuery)
 		}

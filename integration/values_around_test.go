@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"slices"
 	"sync"
@@ -36,7 +35,7 @@ func TestNoticesReachTheProgram(t *testing.T) {
 			defer mu.Unlock()
 			notices = append(notices, n.Severity+" "+n.Message)
 		}
-		var connector driver.Connector = stdlib.GetConnector(*config)
+		connector := stdlib.GetConnector(*config)
 		if through {
 			c, err := mlcache.NewConnector(connector, &mlcache.Config{Namespace: harness.NewNamespace(t), L1Size: 1 << 20})
 			if err != nil {

@@ -23,7 +23,7 @@ func TestWrittenOftenSwitchesItself(t *testing.T) {
 			ctx := harness.Context(t)
 			for n := 1; n <= 300; n++ {
 				harness.Exec(t, db, "UPDATE stock SET n = n + 1")
-				if got := mustReadStock(t, ctx, db); got != n {
+				if got := mustReadStock(ctx, t, db); got != n {
 					t.Fatalf("read %d after %d writes", got, n)
 				}
 			}
@@ -35,7 +35,7 @@ func TestWrittenOftenSwitchesItself(t *testing.T) {
 			untilHit(t, db, staleQuery)
 			before := stats(t, db)
 			for range 100 {
-				mustReadStock(t, ctx, db)
+				mustReadStock(ctx, t, db)
 			}
 			after := stats(t, db)
 			if d := since(before, after); d.L1Hits < 99 || after.Reasons[mlcache.ReasonChurn] != before.Reasons[mlcache.ReasonChurn] {
@@ -57,17 +57,17 @@ func TestNoOlderAnswerAfterGoingPastTheCache(t *testing.T) {
 	// The last of these answers is kept, and no read before it went past the cache.
 	for start := stats(t, db); stats(t, db).Misses < start.Misses+64; {
 		harness.Exec(t, db, "UPDATE stock SET n = n + 1")
-		mustReadStock(t, ctx, db)
+		mustReadStock(ctx, t, db)
 	}
 	if passed() > 0 {
 		t.Fatal("reads went past the cache too soon for this test")
 	}
 	harness.Exec(t, harness.Open(t, "pgx", dsn), "UPDATE stock SET n = 1000000") // nobody is told
-	if n := mustReadStock(t, ctx, db); n != 1000000 || passed() == 0 {
+	if n := mustReadStock(ctx, t, db); n != 1000000 || passed() == 0 {
 		t.Fatalf("read %d, %d reads went past the cache", n, passed())
 	}
 	for before := passed(); ; before = passed() {
-		if n := mustReadStock(t, ctx, db); n != 1000000 {
+		if n := mustReadStock(ctx, t, db); n != 1000000 {
 			t.Fatalf("read %d after 1000000", n)
 		}
 		if passed() == before {
