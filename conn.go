@@ -112,6 +112,7 @@ func (c *conn) open(ctx context.Context) error {
 		c.origin = origin
 		c.origins++
 		c.pgx = pgxConn(origin)
+		c.front = front{} // it holds values that another type map has made
 		c.resetDue = false
 		c.lookedAt = c.engine.second()
 		c.opened()

@@ -31,7 +31,9 @@ type frontSlot struct {
 	stamp  uint64 // of the key, see keyStamp
 	entry  []byte
 	answer answer // what the entry holds
-	until  time.Time
+	// made is nil until the answer is given from here.
+	made  *madeValues
+	until time.Time
 }
 
 // slot returns the only one in which the answer can be.

@@ -184,7 +184,7 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		l.stamps[0] = s.stamp
 		if _, ok := l.match(s.entry, now); ok {
 			c.hitL1(l, now)
-			return c.rowsOver(&s.answer, true)
+			return c.rowsAgain(s)
 		}
 	} else {
 		l.stamps[0] = keyStamp(l.key)

@@ -216,6 +216,19 @@ func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error)
 	return c.rowsOver(&a, shared), nil
 }
 
+// rowsAgain are rowsOver an answer that this connection has given before.
+func (c *conn) rowsAgain(s *frontSlot) driver.Rows {
+	rows := c.rowsOver(&s.answer, true)
+	// Who has had the connection may have changed what a type becomes.
+	if r, ok := rows.(*wireRows); ok && len(r.cells) > 0 && !c.lent {
+		if s.made == nil {
+			s.made = new(madeValues)
+		}
+		r.made = s.made
+	}
+	return rows
+}
+
 func (c *conn) rowsOver(a *answer, shared bool) driver.Rows {
 	cols, names := a.columns.cols, a.columns.names
 	if a.reader.Mode() == rowset.Values {

@@ -31,6 +31,12 @@ type wireRows struct {
 	// part that can be written to.
 	shared bool
 
+	// made are the values of the first rows, for rows that the connection has handed out before. Nil for others.
+	made *madeValues
+	// at is how many values have been handed out while made is not nil, and behind how many of their rows reader has
+	// not passed.
+	at, behind int
+
 	// live is where the rows after reader's come from. Nil when there are none.
 	live pgx.Rows
 	// atRow: live stands at a row that has not been handed out.
@@ -69,6 +75,10 @@ func columnNames(cols []rowset.Column) []string {
 
 // advance makes the next row's cells current.
 func (r *wireRows) advance() error {
+	if r.behind > 0 {
+		r.reader.Pass(r.behind)
+		r.behind = 0
+	}
 	if r.reader.Next(r.cells) {
 		return nil
 	}
@@ -101,6 +111,9 @@ func (r *wireRows) end(err error) {
 }
 
 func (r *wireRows) Next(dest []driver.Value) error {
+	if r.made != nil && r.nextMade(dest) {
+		return nil
+	}
 	if err := r.advance(); err != nil {
 		return err
 	}
@@ -114,6 +127,12 @@ func (r *wireRows) Next(dest []driver.Value) error {
 			return fieldError(i, err)
 		}
 		dest[i] = v
+	}
+	if r.made != nil {
+		for i := range r.cells {
+			r.made.keep(r.at+i, dest[i])
+		}
+		r.at += len(r.cells)
 	}
 	return nil
 }

@@ -21,7 +21,13 @@ import (
 var _ driver.RowsColumnScanner = (*wireRows)(nil)
 
 // NextRow goes to the next row, or returns io.EOF.
-func (r *wireRows) NextRow() error { return r.advance() }
+func (r *wireRows) NextRow() error {
+	err := r.advance()
+	if err == nil && r.made != nil {
+		r.at += len(r.cells)
+	}
+	return err
+}
 
 // ScanColumn scans one cell of the current row. Destinations that database/sql
 // knows are converted as it does, from the same value as Next gives; others go to
@@ -33,6 +39,13 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 	v := reflect.ValueOf(dest)
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("destination pointer is nil")
+	}
+	if r.made != nil && convertedBySQL(v.Type()) {
+		value, err := r.madeValue(index)
+		if err != nil {
+			return err
+		}
+		return sql.ConvertAssign(scanCtx, dest, value)
 	}
 	cell, col := r.own(index), &r.cols[index]
 	if !convertedBySQL(v.Type()) {
@@ -50,6 +63,23 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 		}
 	}
 	return sql.ConvertAssign(scanCtx, dest, value)
+}
+
+// madeValue returns a value of the row that NextRow has come to, and keeps it.
+func (r *wireRows) madeValue(index int) (driver.Value, error) {
+	at := r.at - len(r.cells) + index
+	if at < len(r.made.values) {
+		return copyOf(r.made.values[at]), nil
+	}
+	var v driver.Value
+	if cell := r.own(index); cell != nil {
+		var err error
+		if v, err = decodeCell(r.conn.typeMap, &r.boxes, r.cols[index].TypeOID, r.cols[index].Format, cell); err != nil {
+			return nil, err
+		}
+	}
+	r.made.keep(at, v)
+	return v, nil
 }
 
 // sqlDestinations remembers convertedBySQL by type; a program has few of them.

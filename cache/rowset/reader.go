@@ -174,6 +174,17 @@ func (r *Reader) Skip() bool {
 	return true
 }
 
+// Pass passes over the next n rows. It looks at none of them if no more are left.
+func (r *Reader) Pass(n int) {
+	if uint64(n) >= uint64(r.left) {
+		r.left = 0
+		return
+	}
+	for range n {
+		r.Skip()
+	}
+}
+
 // Rewind goes back to the first row.
 func (r *Reader) Rewind() {
 	r.pos, r.left, r.bad = r.first, r.rows, false

@@ -16,6 +16,7 @@ import (
 func hitCases() []Case {
 	one := hit{ask: queryOne, query: selectOne, args: []any{int64(77)}}
 	many := hit{ask: queryMany, query: select100, args: []any{int64(1000), int64(1100)}}
+	inTurn := hit{ask: queryInTurn, query: selectOne, args: []any{int64(77)}, warm: true}
 	return []Case{
 		{
 			Name: "L1 hit, QueryRow, 1 row x 5 columns", Against: "no-op driver", Unit: Ratio,
@@ -24,6 +25,10 @@ func hitCases() []Case {
 		{
 			Name: "the same, with a context that can end", Against: "no-op driver", Unit: Ratio,
 			Limit: Bound{2.0, 6}, Aim: Bound{1.5, 3}, Measure: versus(Ratio, 0.5, one.inRequest),
+		},
+		{
+			Name: "the same, 1,000 answers in turn", Against: "no-op driver", Unit: Ratio,
+			Limit: Bound{2.0, 6}, Aim: Bound{1.5, 3}, Measure: versus(Ratio, 0.5, inTurn.overFloor),
 		},
 		{
 			Name: "L1 hit, QueryRow, 1 row x 5 columns", Against: "pgx direct", Unit: Ratio,
@@ -53,6 +58,8 @@ type hit struct {
 	ask   func(context.Context, *sql.DB) duel.Run
 	query string
 	args  []any
+	// warm: ask goes through answersInTurn answers, which are to be in L1 before.
+	warm bool
 }
 
 // open returns a database that has the answer in L1.
@@ -63,6 +70,12 @@ func (h hit) open(ctx context.Context, env *Env) (*cachedDB, error) {
 	}
 	for range 2 {
 		if err := same(ctx, db.DB, env.direct, h.query, h.args...); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
+	if h.warm {
+		if err := h.ask(ctx, db.DB)(answersInTurn); err != nil {
 			db.Close()
 			return nil, err
 		}

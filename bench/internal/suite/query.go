@@ -55,6 +55,29 @@ func queryOne(ctx context.Context, db *sql.DB) duel.Run {
 	}
 }
 
+// answersInTurn are far more than a connection keeps at hand.
+const answersInTurn = 1000
+
+// queryInTurn asks for one row after the other, of so many.
+func queryInTurn(ctx context.Context, db *sql.DB) duel.Run {
+	args := make([][]any, answersInTurn)
+	for i := range args {
+		args[i] = []any{int64(1000 + i)}
+	}
+	next := 0
+	return func(n int) error {
+		var got item
+		dest := got.dest()
+		for range n {
+			next = (next + 1) % len(args)
+			if err := db.QueryRowContext(ctx, selectOne, args[next]...).Scan(dest...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // queryMany asks for 100 rows.
 func queryMany(ctx context.Context, db *sql.DB) duel.Run {
 	args := []any{int64(1000), int64(1100)}
