@@ -23,9 +23,88 @@ local RING = 4096
 local MESSAGE_MAX = 8192
 local OLDER = 64
 
-local t = call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function int(n) return format('%d', n) end
+local function clock()
+  local t = call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- What nearly every call is: one fence or one release, of few scopes, that a caller who knows this birth makes while no
+-- fence but its own stands there. It is carried out here as by what follows this function, at half of the cost, and
+-- without looking at the clock where no time is needed. nil leaves it to what follows, before anything has been written.
+local function usual()
+  local fencing, id, first, assumed = op == 'fence', ARGV[7], 9, ''
+  if not fencing then
+    if op ~= 'release' or ARGV[8] ~= 'c' or ARGV[9] ~= '' or find(id, ',', 1, true) then return end
+    first, assumed = 13, ARGV[10]
+    if sub(id, 1, 1) == '!' then id = sub(id, 2) end
+  end
+  local n = tonumber(ARGV[first - 1])
+  if not n or n < 1 or n > 4 or #ARGV ~= first + n - 1 then return end
+
+  local fields = {'b', 'e', 'u', 'i', 'q', 'p', 'w'}
+  for k = 1, n do fields[k + 7] = 's' .. ARGV[first + k - 1] end
+  if assumed ~= '' then fields[n + 8] = 's' .. assumed end
+  local h = call('HMGET', key, unpack(fields))
+  local birth, epoch, home, all = h[1], h[2], h[4], h[7] or ''
+  if not birth or birth ~= known or not epoch or not home or h[3] ~= '0' or all ~= '' then return end
+  if assumed ~= '' and (#ARGV[11] ~= 16 or find(h[n + 8] or '', ARGV[11], 1, true) ~= 1) then return end
+
+  local held, now, last, list = ';' .. id .. ':', nil, '0', ''
+  for k = 8, n + 7 do
+    local s = h[k]
+    if not s then return end
+    if fencing then
+      if #s ~= 16 then return end
+    elseif id ~= '' then
+      if find(s, held, 17, true) ~= 17 or find(s, ';', 18, true) then return end -- not the only fence
+    elseif k == 8 then
+      list = sub(s, 17) -- of a fence that others need
+    elseif sub(s, 17) ~= list then
+      return
+    end
+  end
+  if list ~= '' then
+    now = clock()
+    local ends = tonumber(string.match(list, '^;[^:;!]+:(%d+)$'))
+    if not ends or ends <= now then return end
+    last = int(ends - now)
+  end
+  local info = redis.pcall('INFO', 'replication')
+  if type(info) ~= 'string' or not find(info, 'role:master', 1, true) or not find(info, 'master_replid:' .. home .. '\r', 1, true) then
+    return
+  end
+
+  local seq, pub = tonumber(h[5]) or 0, h[6] or '0'
+  local nonce = sub(redis.sha1hex(seed .. ':' .. int(seq)), 1, 16)
+  if fencing then list = held .. int(clock() + lease) end
+  local value, open = nonce .. list, list == '' and 'o' or 'f'
+  local changes, body = {}, ''
+  for k = 1, n do
+    local scope, at = ARGV[first + k - 1], 4 * k
+    seq = seq + 1
+    changes[at - 3], changes[at - 2] = fields[k + 7], value
+    changes[at - 1], changes[at] = 'c' .. int(seq % RING), fields[k + 7]
+    if not fencing then body = body .. nonce .. open .. #scope .. ':' .. scope end
+  end
+  local at, new = 4 * n, int(seq)
+  changes[at + 1], changes[at + 2] = 'q', new
+  if fencing then
+    call('HSET', key, unpack(changes))
+    return {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. pub .. ' 0'}
+  end
+  changes[at + 3], changes[at + 4] = 'p', new
+  call('HSET', key, unpack(changes))
+  if #body > MESSAGE_MAX then body = '' end
+  redis.pcall('PUBLISH', channel, '1 ' .. birth .. ' ' .. epoch .. ' ' .. pub .. ' ' .. new .. ' ' .. n .. ' ' .. body)
+  local out, state = {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. new .. ' 0'}, nonce .. ' ' .. last
+  for k = 1, n do out[k + 1] = state end
+  return out
+end
+local done = usual()
+if done then return done end
+
+local now = clock()
 
 -- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
 local MANY = 1000 -- fields in one command: Lua's stack is small
@@ -94,6 +173,11 @@ local function flush()
     call('HSET', key, unpack(changes, first, math.min(first + 2 * MANY - 1, written)))
   end
   changes, written = {}, 0
+end
+
+if till > 0 and till <= now then
+  till = 0
+  put('u', '0')
 end
 
 -- A command that a client sends twice must not bring the same nonce twice: the sequence number goes in. One is enough for
