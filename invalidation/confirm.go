@@ -49,7 +49,7 @@ func (v *Versions) confirm(ctx context.Context, now time.Time, cells []*Cell, no
 	case !answered:
 		return false, nil
 	}
-	same, trusted := is.confirmedBy(l.heard, v.epoch, cells, nonces)
+	same, trusted := is.confirmedBy(l.heard, l.direct, v.epoch, cells, nonces)
 	if !trusted {
 		_ = v.lines.drop(l, errReply)
 		return false, nil
@@ -66,20 +66,19 @@ func (l *line) confirm(ctx context.Context, v *Versions, cells []*Cell) (answere
 			n++
 		}
 	}
-	b := append(l.sent[:0], "*1\r\n$5\r\nmulti\r\n*"...)
-	b = append(strconv.AppendInt(b, int64(n), 10), crlf...)
+	b := append(strconv.AppendInt(append(l.begin(), '*'), int64(n), 10), crlf...)
 	b = appendBulk(appendBulk(appendBulk(b, "hmget"), v.key), "e")
 	for _, c := range cells {
 		if c != v.epoch {
 			b = appendBulk(b, c.field)
 		}
 	}
-	return l.exec(ctx, v, b)
+	return l.finish(ctx, v, b)
 }
 
-// confirmedBy reads the answer to EXEC. trusted is as in readDirectly.
-func (is *verified) confirmedBy(read respReader, epoch *Cell, cells []*Cell, nonces []uint64) (same, trusted bool) {
-	if n, ok := read.array(); !ok || n != 2 {
+// confirmedBy reads what line.finish has left. direct and trusted are as in readDirectly.
+func (is *verified) confirmedBy(read respReader, direct bool, epoch *Cell, cells []*Cell, nonces []uint64) (same, trusted bool) {
+	if !read.both(direct) {
 		return false, false
 	}
 	n, ok := read.array()

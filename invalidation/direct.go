@@ -20,7 +20,7 @@ const directPause = time.Minute
 // Where nothing out of the ordinary is going on, reading the hash says the same as the script, at less than half of the
 // cost. It says so only in one transaction with the server's role and identity: the hash of a replica, or of a master that
 // was a replica a moment ago, may lack changes. The transaction also keeps a proxy that spreads reads over replicas from
-// having the two answered by different servers.
+// having the two answered by different servers; for where there is none see line.begin.
 func (v *Versions) ask(ctx context.Context, extra func(redis.Pipeliner), cells []*Cell) (reply, error) {
 	if r, ok, err := v.askDirectly(ctx, extra, cells); ok || err != nil {
 		return r, err
@@ -55,7 +55,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 				return r, false, err
 			case answered:
 				var trusted bool
-				r, l.values, ok, trusted = v.readDirectly(l.heard, l.values[:0], birth, cells)
+				r, l.values, ok, trusted = v.readDirectly(l.heard, l.direct, l.values[:0], birth, cells)
 				if trusted {
 					v.lines.put(l)
 				} else {
@@ -71,7 +71,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 		return r, false, err
 	}
 	v.lines.reached()
-	r, _, ok, _ = v.readDirectly(answer, nil, birth, cells)
+	r, _, ok, _ = v.readDirectly(answer, false, nil, birth, cells)
 	return r, ok, nil
 }
 
@@ -98,16 +98,16 @@ func (v *Versions) askGoRedis(ctx context.Context, extra func(redis.Pipeliner), 
 	return exec.Val(), exec.Err()
 }
 
-// readDirectly reads the answer to EXEC. values is room for its parts. trusted is false where the server refuses or is no master:
-// another connection may reach another one.
-func (v *Versions) readDirectly(read respReader, values [][]byte, birth string, cells []*Cell) (r reply, _ [][]byte, ok, trusted bool) {
-	if n, ok := read.array(); !ok || n != 2 {
-		if read.refused() {
-			v.directAgain.Store(time.Now().Add(directPause).UnixNano())
-		}
-		return r, values, false, false
+// readDirectly reads the answer to EXEC, or, if direct is set, the two answers that are in it otherwise. values is room for its parts. trusted is false where the
+// server refuses or is no master: another connection may reach another one.
+func (v *Versions) readDirectly(read respReader, direct bool, values [][]byte, birth string, cells []*Cell) (r reply, _ [][]byte, ok, trusted bool) {
+	n := 0
+	if ok = read.both(direct); ok {
+		n, ok = read.array()
 	}
-	n, ok := read.array()
+	if !ok && read.refused() {
+		v.directAgain.Store(time.Now().Add(directPause).UnixNano())
+	}
 	if !ok || n != len(directFields)+len(cells) {
 		return r, values, false, false
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type line struct {
 	peek   *peek.Peeker  // of conn
 	read   time.Duration // time-out
 	used   time.Time
+	direct bool // nothing is between here and the server
 
 	sent   []byte
 	got    []byte
@@ -55,8 +57,8 @@ const (
 )
 
 // get returns a line, or nil, and has one opened then, for the next who asks. look says that it must not have ended, and that
-// nothing may have come in on it, as far as can be seen. Who asks the direct question finds that out by the answer: that
-// nothing in front of it can be taken for it.
+// nothing may have come in on it, as far as can be seen. Who asks the direct question in a transaction finds that out by the
+// answer: nothing in front of it can be taken for it.
 func (p *lines) get(v *Versions, look bool) *line {
 	if !v.cfg.OwnConnections || v.single == nil {
 		return nil
@@ -67,7 +69,7 @@ func (p *lines) get(v *Versions, look bool) *line {
 		l := p.idle[n-1]
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
-		if time.Since(l.used) < lineIdle && (!look || l.quiet()) {
+		if time.Since(l.used) < lineIdle && (!look && !l.direct || l.quiet()) {
 			return l
 		}
 		// The others have been idle for longer, or are new lines to a server that ends them.
@@ -182,7 +184,18 @@ func openLine(ctx context.Context, client *redis.Client) *line {
 		return nil
 	}
 	l.peek, l.used = peek.New(l.conn), time.Now()
+	info, _ := l.held.Do(ctx, "client", "info").Text() // Redis 6.2
+	l.direct = knowsAs(info, l.conn.LocalAddr())
 	return l
+}
+
+// knowsAs reports whether a server that says this of a connection sees it come from this address: then nobody has taken
+// the connection and opened another one, as a proxy does. Addresses that a network has translated differ, too.
+func knowsAs(info string, local net.Addr) bool {
+	if local == nil || local.Network() != "tcp" {
+		return false
+	}
+	return slices.Contains(strings.Fields(info), "addr="+local.String())
 }
 
 func (l *line) close() {

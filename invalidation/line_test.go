@@ -30,6 +30,8 @@ type plainServer struct {
 	home     atomic.Value // the server's identity, as it says
 	nonce    atomic.Value // of the only scope
 	confirms atomic.Int64 // short questions
+	direct   bool         // it tells whose connection it is
+	singly   atomic.Int64 // questions without a transaction
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -41,13 +43,27 @@ const (
 	plainHome  = "f00d"
 )
 
-func servePlain(t *testing.T) *plainServer {
+// onBothLines runs a test over lines that lead to the server itself, and over some of which that is not known.
+func onBothLines(t *testing.T, test func(*testing.T, *plainServer)) {
+	for name, direct := range map[string]bool{"direct": true, "in between": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := servePlain(t, direct)
+			test(t, s)
+			if n := s.singly.Load(); n > 0 && !direct {
+				t.Errorf("%d questions without a transaction", n)
+			}
+		})
+	}
+}
+
+func servePlain(t *testing.T, direct bool) *plainServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &plainServer{listener: listener}
+	s := &plainServer{listener: listener, direct: direct}
 	s.role.Store("master")
 	s.home.Store(plainHome)
 	s.nonce.Store("0000000000000001")
@@ -93,38 +109,58 @@ func (s *plainServer) say(text string) {
 func (s *plainServer) serve(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
-	short := false
+	short, queued := false, false
 	for {
 		args, err := readCommand(in)
 		if err != nil {
 			return
 		}
-		answer := "-ERR unknown command\r\n"
-		switch strings.ToLower(args[0]) {
-		case "ping":
-			answer = "+PONG\r\n"
-		case "multi":
-			answer = "+OK\r\n"
-		case "hmget":
-			short = len(args) == 4
-			answer = "+QUEUED\r\n"
-		case "info":
-			answer = "+QUEUED\r\n"
-		case "exec":
+		answer, last := "-ERR unknown command\r\n", false
+		hash := func() string {
 			const epoch = "00000000000000ff"
-			head := "*7\r\n" + bulk(plainBirth) + bulk(epoch) + bulk(s.home.Load().(string)) + bulk("42") + "$-1\r\n$-1\r\n"
 			if short {
-				head = "*2\r\n" + bulk(epoch)
+				return "*2\r\n" + bulk(epoch) + bulk(s.nonce.Load().(string))
+			}
+			return "*7\r\n" + bulk(plainBirth) + bulk(epoch) + bulk(s.home.Load().(string)) + bulk("42") + "$-1\r\n$-1\r\n" + bulk(s.nonce.Load().(string))
+		}
+		info := func() string {
+			return bulk(fmt.Sprintf("role:%s\r\nmaster_replid:%s\r\n", s.role.Load(), s.home.Load()))
+		}
+		count := func() {
+			if short {
 				s.confirms.Add(1)
 			} else {
 				s.asked.Add(1)
 			}
-			answer = "*2\r\n" + head + bulk(s.nonce.Load().(string)) + bulk(fmt.Sprintf("role:%s\r\nmaster_replid:%s\r\n", s.role.Load(), s.home.Load()))
+		}
+		switch strings.ToLower(args[0]) {
+		case "ping":
+			answer = "+PONG\r\n"
+		case "client":
+			if s.direct {
+				answer = bulk("id=3 addr=" + conn.RemoteAddr().String() + " laddr=" + conn.LocalAddr().String() + " fd=8")
+			}
+		case "multi":
+			answer, queued = "+OK\r\n", true
+		case "hmget":
+			short = len(args) == 4
+			if answer = "+QUEUED\r\n"; !queued {
+				answer = hash()
+			}
+		case "info":
+			if answer = "+QUEUED\r\n"; !queued {
+				count()
+				s.singly.Add(1)
+				answer, last = info(), true
+			}
+		case "exec":
+			count()
+			answer, last, queued = "*2\r\n"+hash()+info(), true, false
 		}
 		if s.silent.Load() {
 			continue
 		}
-		if args[0] == "exec" {
+		if last {
 			if s.rude.CompareAndSwap(true, false) {
 				return
 			}
@@ -200,99 +236,113 @@ func askUntilLine(t *testing.T, v *Versions, cells []*Cell) {
 
 func TestLineAnswersAsGoRedisDoes(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	through, ok, err := v.askDirectly(t.Context(), nil, cells)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	askUntilLine(t, v, cells)
-	before := v.single.PoolStats().Hits + v.single.PoolStats().Misses
-	for range 3 {
-		on, ok, err := v.askDirectly(t.Context(), nil, cells)
-		if err != nil || !ok || on.header != through.header || on.states[0] != through.states[0] {
-			t.Errorf("%+v, %v, %v; through go-redis %+v", on, ok, err, through)
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		through, ok, err := v.askDirectly(t.Context(), nil, cells)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
 		}
-	}
-	if after := v.single.PoolStats().Hits + v.single.PoolStats().Misses; after != before {
-		t.Errorf("go-redis was asked %d times", after-before)
-	}
-	s.role.Store("slave")
-	if r, ok, err := v.askDirectly(t.Context(), nil, cells); ok || err != nil {
-		t.Errorf("a replica was believed: %+v, %v", r, err)
-	}
+		askUntilLine(t, v, cells)
+		before := v.single.PoolStats().Hits + v.single.PoolStats().Misses
+		for range 3 {
+			on, ok, err := v.askDirectly(t.Context(), nil, cells)
+			if err != nil || !ok || on.header != through.header || on.states[0] != through.states[0] {
+				t.Errorf("%+v, %v, %v; through go-redis %+v", on, ok, err, through)
+			}
+		}
+		if after := v.single.PoolStats().Hits + v.single.PoolStats().Misses; after != before {
+			t.Errorf("go-redis was asked %d times", after-before)
+		}
+		if s.direct && s.singly.Load() == 0 {
+			t.Error("it was asked in a transaction")
+		}
+		s.role.Store("slave")
+		if r, ok, err := v.askDirectly(t.Context(), nil, cells); ok || err != nil {
+			t.Errorf("a replica was believed: %+v, %v", r, err)
+		}
+	})
 }
 
 func TestDeadLineIsNoError(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	askUntilLine(t, v, cells)
-	s.hangUp()
-	asked := s.asked.Load()
-	if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
-		t.Errorf("%v, %v", ok, err)
-	}
-	if s.asked.Load() != asked+1 {
-		t.Error("the question was not asked again")
-	}
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		askUntilLine(t, v, cells)
+		s.hangUp()
+		asked := s.asked.Load()
+		if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
+			t.Errorf("%v, %v", ok, err)
+		}
+		if s.asked.Load() != asked+1 {
+			t.Error("the question was not asked again")
+		}
+	})
 }
 
 // A line may die between the look at it and the answer.
 func TestLineThatDiesOverTheQuestion(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	askUntilLine(t, v, cells)
-	s.rude.Store(true)
-	asked := s.asked.Load()
-	if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
-		t.Errorf("%v, %v", ok, err)
-	}
-	if s.asked.Load() != asked+2 {
-		t.Error("the question was not asked again")
-	}
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		askUntilLine(t, v, cells)
+		s.rude.Store(true)
+		asked := s.asked.Load()
+		if _, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok {
+			t.Errorf("%v, %v", ok, err)
+		}
+		if s.asked.Load() != asked+2 {
+			t.Error("the question was not asked again")
+		}
+	})
 }
 
 // An answer with something behind it may be the answer to another question, and so may the next.
 func TestLineThatSaysTooMuch(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	for _, more := range []string{"+OK\r\n", "*0\r\n", "$5\r\nhel", "x"} {
-		askUntilLine(t, v, cells)
-		s.more.Store(more)
-		asked := s.asked.Load()
-		if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok || r.states[0].nonce != 1 {
-			t.Errorf("%q: %+v, %v, %v", more, r, ok, err)
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		for _, more := range []string{"+OK\r\n", "*0\r\n", "$5\r\nhel", "x"} {
+			askUntilLine(t, v, cells)
+			s.more.Store(more)
+			asked := s.asked.Load()
+			if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || !ok || r.states[0].nonce != 1 {
+				t.Errorf("%q: %+v, %v, %v", more, r, ok, err)
+			}
+			if n := s.asked.Load() - asked; n != 2 {
+				t.Errorf("%q: asked %d times, want once more, not on that line", more, n)
+			}
+			if n := v.idleLines(); n != 0 {
+				t.Errorf("%q: the line is kept", more)
+			}
 		}
-		if n := s.asked.Load() - asked; n != 2 {
-			t.Errorf("%q: asked %d times, want once more, not on that line", more, n)
-		}
-		if n := v.idleLines(); n != 0 {
-			t.Errorf("%q: the line is kept", more)
-		}
-	}
+	})
 }
 
 // The direct question does not look at the line before: nothing that stands in front of its answer is taken for it.
 func TestLineOnWhichSomethingWaits(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	old := "*2\r\n*7\r\n" + bulk(plainBirth) + bulk("00000000000000ff") + bulk(plainHome) + bulk("42") + "$-1\r\n$-1\r\n" +
-		bulk("0000000000000bad") + bulk("role:master\r\nmaster_replid:"+plainHome+"\r\n")
-	for _, before := range []string{"-ERR timeout\r\n", "+OK\r\n", "$-1\r\n", "*0\r\n", ">1\r\n+x\r\n", old, "+OK\r\n+QUEUED\r\n+QUEUED\r\n"} {
-		askUntilLine(t, v, cells)
-		s.say(before)
-		time.Sleep(10 * time.Millisecond)
-		if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || ok && r.states[0].nonce != 1 {
-			t.Errorf("%q: %+v, %v, %v", before, r, ok, err)
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		old := "*7\r\n" + bulk(plainBirth) + bulk("00000000000000ff") + bulk(plainHome) + bulk("42") + "$-1\r\n$-1\r\n" +
+			bulk("0000000000000bad") + bulk("role:master\r\nmaster_replid:"+plainHome+"\r\n")
+		for _, before := range []string{"-ERR timeout\r\n", "+OK\r\n", "$-1\r\n", "*0\r\n", ">1\r\n+x\r\n", old, "*2\r\n" + old, "+OK\r\n+QUEUED\r\n+QUEUED\r\n"} {
+			askUntilLine(t, v, cells)
+			v.lines.mu.Lock()
+			spoilt := v.lines.idle[0]
+			v.lines.mu.Unlock()
+			s.say(before)
+			time.Sleep(10 * time.Millisecond)
+			if r, ok, err := v.askDirectly(t.Context(), nil, cells); err != nil || ok && r.states[0].nonce != 1 {
+				t.Errorf("%q: %+v, %v, %v", before, r, ok, err)
+			}
+			v.lines.mu.Lock()
+			kept := slices.Contains(v.lines.idle, spoilt) // another one may be there by now
+			v.lines.mu.Unlock()
+			if kept {
+				t.Errorf("%q: the line is kept", before)
+			}
 		}
-		if n := v.idleLines(); n != 0 {
-			t.Errorf("%q: the line is kept", before)
-		}
-	}
+	})
 }
 
 // Nobody waits for a fence's answer before the change is made. If the process ended with it, and the line had ended before,
@@ -305,7 +355,7 @@ func TestNoFenceOnALineThatHasEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := servePlain(t)
+			s := servePlain(t, false)
 			v, cells := s.asker(t)
 			askUntilLine(t, v, cells)
 			v.loaded.Store(true)
@@ -340,30 +390,31 @@ func TestNoFenceOnALineThatHasEnded(t *testing.T) {
 
 func TestSilentLineIsTheLast(t *testing.T) {
 	t.Parallel()
-	s := servePlain(t)
-	v, cells := s.asker(t)
-	askUntilLine(t, v, cells)
-	s.silent.Store(true)
-	for range 2 { // on the line, then through go-redis
-		asked := s.asked.Load()
-		if _, _, err := v.askDirectly(t.Context(), nil, cells); !isTimeout(err) {
-			t.Errorf("a silent server: %v", err)
+	onBothLines(t, func(t *testing.T, s *plainServer) {
+		v, cells := s.asker(t)
+		askUntilLine(t, v, cells)
+		s.silent.Store(true)
+		for range 2 { // on the line, then through go-redis
+			asked := s.asked.Load()
+			if _, _, err := v.askDirectly(t.Context(), nil, cells); !isTimeout(err) {
+				t.Errorf("a silent server: %v", err)
+			}
+			if n := s.asked.Load() - asked; n != 1 {
+				t.Errorf("the caller waited %d times", n)
+			}
 		}
-		if n := s.asked.Load() - asked; n != 1 {
-			t.Errorf("the caller waited %d times", n)
+		time.Sleep(20 * time.Millisecond)
+		if n := v.idleLines(); n != 0 {
+			t.Errorf("%d lines to a server that is silent", n)
 		}
-	}
-	time.Sleep(20 * time.Millisecond)
-	if n := v.idleLines(); n != 0 {
-		t.Errorf("%d lines to a server that is silent", n)
-	}
-	s.silent.Store(false)
-	askUntilLine(t, v, cells)
-	ctx, cancel := context.WithTimeout(t.Context(), 0)
-	defer cancel()
-	if _, _, err := v.askDirectly(ctx, nil, cells); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
-		t.Errorf("a context that has ended: %v", err)
-	}
+		s.silent.Store(false)
+		askUntilLine(t, v, cells)
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		if _, _, err := v.askDirectly(ctx, nil, cells); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+			t.Errorf("a context that has ended: %v", err)
+		}
+	})
 }
 
 func TestSentinelsClientGetsNoLine(t *testing.T) {
@@ -377,5 +428,29 @@ func TestSentinelsClientGetsNoLine(t *testing.T) {
 	}
 	if l := openLine(t.Context(), client); l != nil || dialled {
 		t.Error("a line was opened past Sentinel")
+	}
+}
+
+func TestOnlyADirectLineIsKnownByItsAddress(t *testing.T) {
+	t.Parallel()
+	here := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1234}
+	there := &net.TCPAddr{IP: net.IPv6loopback, Port: 1234}
+	for _, c := range []struct {
+		info  string
+		local net.Addr
+		want  bool
+	}{
+		{"id=3 addr=127.0.0.1:1234 laddr=127.0.0.1:6379 fd=8 name=\n", here, true},
+		{"id=3 addr=[::1]:1234 laddr=[::1]:6379", there, true},
+		{"id=3 addr=127.0.0.1:12345 laddr=127.0.0.1:1234", here, false},
+		{"id=3 laddr=127.0.0.1:1234 addr=10.0.0.1:1234", here, false},
+		{"id=3 addr=127.0.0.1:0 name=addr=127.0.0.1:1234", here, false},
+		{"", here, false}, // Redis refuses
+		{"addr=", nil, false},
+		{"addr=/run/redis.sock:0", &net.UnixAddr{Name: "/run/redis.sock:0", Net: "unix"}, false}, // of which there may be a second one
+	} {
+		if got := knowsAs(c.info, c.local); got != c.want {
+			t.Errorf("%q from %v: %v", c.info, c.local, got)
+		}
 	}
 }

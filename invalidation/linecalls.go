@@ -6,11 +6,10 @@ import (
 	"strconv"
 )
 
-// ask asks the direct question and leaves the answer to EXEC for heard. answered is false, without an error, where the line
+// ask asks the direct question and leaves the answers to it and to who answers for heard. answered is false, without an error, where the line
 // turns out to be dead, and is not to be used then: that says nothing about Redis.
 func (l *line) ask(ctx context.Context, v *Versions, cells []*Cell) (answered bool, err error) {
-	b := append(l.sent[:0], "*1\r\n$5\r\nmulti\r\n*"...)
-	b = append(strconv.AppendInt(b, int64(2+len(directFields)+len(cells)), 10), crlf...)
+	b := append(strconv.AppendInt(append(l.begin(), '*'), int64(2+len(directFields)+len(cells)), 10), crlf...)
 	b = appendBulk(appendBulk(b, "hmget"), v.key)
 	for _, f := range directFields {
 		b = appendBulk(b, f)
@@ -18,13 +17,31 @@ func (l *line) ask(ctx context.Context, v *Versions, cells []*Cell) (answered bo
 	for _, c := range cells {
 		b = appendBulk(b, c.field)
 	}
-	return l.exec(ctx, v, b)
+	return l.finish(ctx, v, b)
 }
 
-// exec sends what is in b, a transaction with one question, together with the one for who answers.
-func (l *line) exec(ctx context.Context, v *Versions, b []byte) (answered bool, err error) {
-	l.sent = append(b, "*2\r\n$4\r\ninfo\r\n$11\r\nreplication\r\n*1\r\n$4\r\nexec\r\n"...)
-	const answers = 4
+// begin begins a question about the hash, which is asked together with the one for who answers.
+//
+// On a line that leads to one server for certain the two need no transaction, if the hash is asked for first: what answers
+// then with the identity of a master was that master all the while, since who is made a master takes an identity that
+// never was. An answer that is not a transaction's is easily taken for another one, so lines.get has looked whether
+// something is there already.
+func (l *line) begin() []byte {
+	if l.direct {
+		return l.sent[:0]
+	}
+	return append(l.sent[:0], "*1\r\n$5\r\nmulti\r\n"...)
+}
+
+// finish sends what is in b, from begin on.
+func (l *line) finish(ctx context.Context, v *Versions, b []byte) (answered bool, err error) {
+	b = append(b, "*2\r\n$4\r\ninfo\r\n$11\r\nreplication\r\n"...)
+	answers, before := 2, 0 // how many stand before what was asked
+	if !l.direct {
+		b = append(b, "*1\r\n$4\r\nexec\r\n"...)
+		answers, before = 4, 3
+	}
+	l.sent = b
 	err = l.write(ctx)
 	if err == nil {
 		err = l.receive(answers)
@@ -32,10 +49,19 @@ func (l *line) exec(ctx context.Context, v *Versions, b []byte) (answered bool, 
 	if err != nil {
 		return false, v.lines.drop(l, err)
 	}
-	for range answers - 1 {
+	for range before {
 		l.heard.skip()
 	}
 	return true, nil
+}
+
+// both reads the beginning of the two answers that finish has left, which a transaction has in one. ok is false where the server refuses.
+func (r *respReader) both(direct bool) (ok bool) {
+	if direct {
+		return true
+	}
+	n, ok := r.array()
+	return ok && n == 2
 }
 
 // writeCall writes a call of the script.
