@@ -252,7 +252,7 @@ func runHistory(t *testing.T, strict bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &historyPeer{h: h, versionsPeer: &versionsPeer{v, t, nil}}
+		p := &historyPeer{h: h, versionsPeer: &versionsPeer{Versions: v, t: t}}
 		p.cell = v.Cell(scope)
 		return p
 	}

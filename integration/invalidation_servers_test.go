@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ type versionsPeer struct {
 	*invalidation.Versions
 	t      testing.TB
 	client redis.UniversalClient
+	kept   sync.Map // the cells, by scope: one that nobody holds is forgotten, and its version with it
 }
 
 func openVersions(t testing.TB, client redis.UniversalClient, namespace string, maxStaleness time.Duration) *versionsPeer {
@@ -32,7 +34,7 @@ func openVersions(t testing.TB, client redis.UniversalClient, namespace string, 
 		v.Close()
 		client.Close()
 	})
-	return &versionsPeer{v, t, client}
+	return &versionsPeer{Versions: v, t: t, client: client}
 }
 
 // shortTimeouts are those of a cache: who waits longer is better served by the database.
@@ -62,6 +64,7 @@ func redisWith(t testing.TB, url string, timeouts func(*redis.Options) *redis.Op
 // know makes the versions of everything and of the scope known, if it can.
 func (p *versionsPeer) know(scope string) *invalidation.Cell {
 	c := p.Cell(scope)
+	p.kept.Store(scope, c)
 	_ = p.Ensure(context.Background(), []*invalidation.Cell{c})
 	return c
 }

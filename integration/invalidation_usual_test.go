@@ -64,7 +64,7 @@ func TestUsualCallsAreCarriedOutAlike(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.births = nil
-			s.call(t, "read", "1", scopes)
+			s.call(t, "read", "1", scopes, false)
 			// A namespace that begins beside a young Redis is in quarantine.
 			if err := client.HSet(t.Context(), s.key, "u", "0").Err(); err != nil {
 				t.Fatal(err)
@@ -117,9 +117,10 @@ func TestUsualCallsAreCarriedOutAlike(t *testing.T) {
 		}
 		n++
 		history = append(history, fmt.Sprintf("%s, lease %s: %q", op, lease, args))
+		listens := random.IntN(2) == 0
 		var said [2]string
 		for i, s := range sides {
-			said[i] = s.call(t, op, lease, args)
+			said[i] = s.call(t, op, lease, args, listens)
 		}
 		if said[0] != said[1] {
 			t.Fatalf("seed %d, %d calls, the last of which %s:\nshort: %s\nlong:  %s", seed, len(history), strings.Join(history[max(0, len(history)-6):], "\n"), said[0], said[1])
@@ -151,15 +152,19 @@ var (
 )
 
 // call makes a call and returns what it has answered, left and published, with versions and times made comparable.
-func (s *scriptSide) call(t *testing.T, op, lease string, args []string) string {
+func (s *scriptSide) call(t *testing.T, op, lease string, args []string, listens bool) string {
 	t.Helper()
+	channel := s.key
+	if listens {
+		channel = "!" + channel // then nobody else does
+	}
 	ctx := t.Context()
 	birth, err := s.client.HMGet(ctx, s.key, "b", "st", "p").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	known, _ := birth[0].(string)
-	all := []any{op, fmt.Sprintf("%032x", rand.Uint64()), lease, s.key, known}
+	all := []any{op, fmt.Sprintf("%032x", rand.Uint64()), lease, channel, known}
 	for _, a := range args {
 		if a == "the version" {
 			a, _ = birth[1].(string)

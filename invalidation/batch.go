@@ -15,6 +15,8 @@ type order struct {
 	fence  *Fence // that goes on as soon as the command is written, and hears the answer then; nil where somebody waits for it
 
 	self  [1]*order    // the batch of one that it mostly is
+	like  *order       // in the same batch, which is sent for this one as well; nil for itself
+	part  []state      // of the answer, its own
 	came  chan outcome // what it comes to, once; nil for one that never had to wait
 	leads bool         // it has been told to; guarded by batches.mu
 }
@@ -101,9 +103,11 @@ func (v *Versions) lead(ctx context.Context, o *order) outcome {
 	c := batchCall{l: l, op: o.op, orders: batch}
 	args, own := o.args, ctx
 	if len(batch) > 1 {
-		c.op = "batch"
-		for _, other := range batch[1:] {
-			args = append(args, other.args...)
+		for i, other := range batch[1:] {
+			if other.like = firstLike(batch[:i+1], other); other.like == nil {
+				c.op = "batch"
+				args = append(args, other.args...)
+			}
 		}
 		ctx = context.WithoutCancel(ctx) // the call is the others', too, and ends by the line's time-out
 	}
@@ -165,7 +169,9 @@ func (v *Versions) hear(ctx context.Context, c batchCall) outcome {
 	}
 	states, all := r.states, 0
 	for _, o := range c.orders {
-		all += o.states
+		if o.like == nil {
+			all += o.states
+		}
 	}
 	if len(states) != all {
 		states = nil // it cannot be told what is whose: each misses its own
@@ -173,8 +179,13 @@ func (v *Versions) hear(ctx context.Context, c batchCall) outcome {
 	var first outcome
 	for i, o := range c.orders {
 		own := outcome{turn: answered, sent: c.sent, reply: r, err: err}
-		own.reply.states = states[:min(o.states, len(states))]
-		states = states[len(own.reply.states):]
+		if o.like != nil {
+			o.part = o.like.part
+		} else {
+			o.part = states[:min(o.states, len(states))]
+			states = states[len(o.part):]
+		}
+		own.reply.states = o.part
 		switch {
 		case o.fence != nil:
 			_ = o.fence.answered(own.sent, own.reply, own.err)
@@ -186,6 +197,20 @@ func (v *Versions) hear(ctx context.Context, c batchCall) outcome {
 		}
 	}
 	return first
+}
+
+// firstLike returns the release among the orders that tells exactly what o tells, nil if there is none. Once is enough: all
+// their changes have been made.
+func firstLike(orders []*order, o *order) *order {
+	if o.op != "release" {
+		return nil
+	}
+	for _, other := range orders {
+		if other.op == o.op && other.like == nil && slices.Equal(other.args, o.args) {
+			return other
+		}
+	}
+	return nil
 }
 
 // share tells all but the first of the orders what they come to, and returns it.

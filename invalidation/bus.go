@@ -21,6 +21,7 @@ func (v *Versions) listen() {
 	}
 	sub := v.client.Subscribe(v.ctx, v.bus)
 	defer sub.Close()
+	defer v.listens.Store(false)
 	in := sub.ChannelWithSubscriptions()
 	for {
 		select {
@@ -34,6 +35,7 @@ func (v *Versions) listen() {
 			case *redis.Subscription:
 				// Messages may have been lost before this moment.
 				v.counters.subscriptions.Add(1)
+				v.listens.Store(true)
 				v.kick()
 			case *redis.Message:
 				v.counters.messages.Add(1)

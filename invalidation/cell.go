@@ -22,6 +22,7 @@ type Cell struct {
 	holds     int       // local writers in flight, and changes that Redis has not been told of yet
 	listeners []func()
 	changes   *uint64 // of Versions.changes; nil until there is one
+	row       row
 }
 
 // Load returns the version to store with an entry, or to compare with an entry's. 0 means unknown or fenced: go to the

@@ -75,8 +75,15 @@ type Fence struct {
 	begun    time.Time // when the first command was sent
 	leased   time.Time // when the newest renewal, or else the first command, was sent that Redis answered
 
-	users   int  // fences that need it, itself included; guarded by Versions.mu
+	users   int  // fences that need it, itself and its burst included; guarded by Versions.mu
 	unknown bool // what became of one of them is unknown
+
+	// Guarded by Versions.mu, see burst.go.
+	burst   bool          // it stays up for those that may come
+	calm    time.Time     // since when none has
+	watch   *time.Timer   // runs lookAtBurst; nil before the first time
+	watched bool          // it will
+	over    chan struct{} // closed when the fence is down; nil before it is being taken down
 }
 
 // Fence must be called before a change can become visible. From its return until Release the scopes' cells read 0 in
@@ -203,7 +210,10 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	}
 	v.start()
 	v.fences[f] = struct{}{}
-	f.users = max(f.users, 1)
+	if f.users == 0 {
+		f.users = 1
+		f.countInRow()
+	}
 	v.tasks.Add(1)
 	f.taken++
 	f.pending++
@@ -285,11 +295,14 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 	for _, m := range more {
 		err = errors.Join(err, m.Release(ctx, outcome))
 	}
-	ids, outcome := f.leave(outcome)
+	h := f.standing()
+	ids, outcome, stays := f.leave(outcome)
 	if len(f.cells) == 0 && !f.all {
 		return err
 	}
-	return errors.Join(err, v.release(ctx, news{ids: ids, outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}))
+	err = errors.Join(err, v.release(ctx, news{ids: ids, outcome: outcome, all: f.all, cells: f.cells, assumes: f.assumes}))
+	f.passed(ctx, h, stays)
+	return err
 }
 
 // overtaking marks, in a release, a fence whose command may come later. See versions.lua.

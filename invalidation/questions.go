@@ -12,6 +12,7 @@ import (
 // one round trip when something is missing, none otherwise. Cells that stay 0 are fenced. An error means that Redis did
 // not answer; cells may still be 0 then.
 func (v *Versions) Ensure(ctx context.Context, cells []*Cell) error {
+	v.want(ctx, cells)
 	now := time.Now()
 	v.mu.Lock()
 	if v.closed {
@@ -103,6 +104,7 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 		return nil
 	}
 	v.touched.Store(true)
+	v.want(ctx, cells)
 	v.mu.Lock()
 	if v.closed {
 		v.mu.Unlock()

@@ -107,7 +107,9 @@ func (v *Versions) tell(ctx context.Context, n news) error {
 	}
 	if n.outcome != RolledBack {
 		v.mu.Lock()
-		v.echoes.sent(r.seq, got.sent)
+		if v.echoes.sent(r.seq, got.sent); r.published < r.seq {
+			v.echoes.received(r.seq, time.Now()) // nobody else listens, and here it is known
+		}
 		v.mu.Unlock()
 	}
 	// An answer that cannot be read makes everything unknown, which is as good: the release has been carried out.

@@ -19,7 +19,11 @@ func (v *Versions) args(op string, rest []any) []any {
 	v.mu.Lock()
 	birth := v.birth
 	v.mu.Unlock()
-	return append([]any{op, newSeed(), v.cfg.FenceLease.Milliseconds(), v.bus, birth}, rest...)
+	bus := v.bus
+	if v.listens.Load() {
+		bus = v.heardBus
+	}
+	return append([]any{op, newSeed(), v.cfg.FenceLease.Milliseconds(), bus, birth}, rest...)
 }
 
 // call runs the script: one round trip, or two when Redis does not have it in its memory.

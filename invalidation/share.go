@@ -39,6 +39,7 @@ func (f *Fence) join(scopes []string) bool {
 		c.hold()
 		f.add(c.Scope(), c)
 	}
+	f.countInRow()
 	return true
 }
 
@@ -87,33 +88,29 @@ func (f *Fence) withdraw() {
 }
 
 // leave ends what f needed of the fence that stands for it, and returns the ids that its release ends, none while others
-// need that fence, and the outcome to end them with: if that of any of them is unknown, the fence stays for a lease.
-func (f *Fence) leave(outcome Outcome) ([]string, Outcome) {
+// need that fence, and the outcome to end them with: if that of any of them is unknown, the fence stays for a lease. stays says that f
+// has not left yet, since the fence is that of a burst: passed is called when the release is through.
+func (f *Fence) leave(outcome Outcome) (ids []string, _ Outcome, stays bool) {
 	v, h := f.v, f.standing()
 	h.mu.Lock()
 	v.mu.Lock()
 	h.unknown = h.unknown || outcome == Unknown
-	last := h.users == 1
-	h.users = max(h.users-1, 0) // it was 0 without Redis, and without scopes
-	var ids []string
-	if last {
-		h.ended = true
-		h.withdraw()
-		delete(v.fences, h)
-		ids = []string{h.id}
-		if h.pending > 0 || h.failed {
-			// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
-			// makes the late command do nothing.
-			ids[0] = overtaking + h.id
-		}
-		if h.unknown {
+	if h.users == 1 && !f.wait {
+		h.beginBurst(outcome)
+	}
+	if h.burst {
+		v.mu.Unlock()
+		h.mu.Unlock()
+		return nil, outcome, true
+	}
+	left := h.part()
+	v.mu.Unlock()
+	h.mu.Unlock()
+	if left.last {
+		h.renewals.Wait() // one could set the fence again
+		if left.unknown {
 			outcome = Unknown
 		}
 	}
-	v.mu.Unlock()
-	h.mu.Unlock()
-	if last {
-		h.renewals.Wait() // one could set the fence again
-	}
-	return ids, outcome
+	return left.ids, outcome, false
 }

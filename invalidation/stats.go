@@ -64,6 +64,9 @@ func (v *Versions) Stats() Stats {
 	s.Cells = len(v.cells)
 	for f := range v.fences {
 		s.OpenFences += f.users
+		if f.burst {
+			s.OpenFences--
+		}
 	}
 	s.Queued = len(v.queue.cells)
 	if v.queue.all.holds > 0 {

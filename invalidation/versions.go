@@ -63,7 +63,10 @@ type Versions struct {
 	log    *slog.Logger
 	key    string
 	bus    string
-	bound  atomic.Int64 // MaxStaleness as tightened, in nanoseconds
+	// heardBus is how the script is told of a bus to which this process listens. In a cluster, whose nodes do not know of
+	// each other's listeners, it is the same.
+	heardBus string
+	bound    atomic.Int64 // MaxStaleness as tightened, in nanoseconds
 
 	// validated is when the last question was sent that found this process up to date.
 	validated atomic.Pointer[time.Time]
@@ -77,6 +80,8 @@ type Versions struct {
 	batches     batches
 	writes      socketWrites
 	loaded      atomic.Bool // Redis has run the script: the next call is one command
+	bursting    atomic.Bool // there are bursts
+	listens     atomic.Bool // to the bus, as far as is known
 
 	mu           sync.Mutex
 	cells        map[string]weak.Pointer[Cell]
@@ -91,6 +96,7 @@ type Versions struct {
 	quarantined  time.Time
 	fences       map[*Fence]struct{} // open, to be renewed
 	hosts        map[string]*Fence   // of those, the newest that others may join, by its first scope
+	bursts       map[*Fence]struct{} // of those, the ones that stay up between two writes
 	refence      bool                // at once: Redis may have lost them
 	epochTold    time.Time           // an operator; see newEpoch
 	epochsUntold int
@@ -147,6 +153,7 @@ func Open(cfg Config) (*Versions, error) {
 		log:       cfg.Logger,
 		key:       versionsKey(cfg.Namespace),
 		bus:       busChannel(cfg.Namespace),
+		heardBus:  busChannel(cfg.Namespace),
 		cells:     map[string]weak.Pointer[Cell]{},
 		epoch:     &Cell{},
 		fences:    map[*Fence]struct{}{},
@@ -161,7 +168,9 @@ func Open(cfg Config) (*Versions, error) {
 		v.epoch.publish()
 	} else {
 		v.writes.attach(v.client)
-		v.single, _ = v.client.(*redis.Client)
+		if v.single, _ = v.client.(*redis.Client); v.single != nil {
+			v.heardBus = "!" + v.bus
+		}
 	}
 	return v, nil
 }
@@ -201,6 +210,7 @@ func (v *Versions) Close() error {
 	}
 	v.closed = true
 	v.mu.Unlock()
+	v.endBursts(v.ctx, nil)
 	var err error
 	if v.client != nil {
 		err = v.drain(v.ctx)

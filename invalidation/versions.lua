@@ -13,8 +13,8 @@
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
 -- A hit asks for e alone and takes b, i and w for unchanged with it (confirm.go): what changes one of those, or puts a
 -- fence into w, makes a new epoch.
--- ARGV: op, seed, lease in ms, channel, birth known to the caller ('' when it never knew one), then the op's own. For read
--- and poll see there. Every other op is the name of a list of fences, renewals and releases that is carried out in its
+-- ARGV: op, seed, lease in ms, channel (behind a ! if the caller listens to it), birth known to the caller ('' when it never
+-- knew one), then the op's own. For read and poll see there. Every other op is the name of a list of fences, renewals and releases that is carried out in its
 -- order. Nobody sees what is between two of them.
 local key = KEYS[1]
 local call, find, sub, format, concat = redis.call, string.find, string.sub, string.format, table.concat
@@ -22,6 +22,16 @@ local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARG
 local RING = 4096
 local MESSAGE_MAX = 8192
 local OLDER = 64
+
+-- Where the caller is the only one who listens, its answer tells all that a message could: none is sent then, and the next
+-- message comes, as its number says, behind the last one that was. Replicas have listeners of their own.
+local listens = sub(channel, 1, 1) == '!'
+if listens then channel = sub(channel, 2) end
+local function nobody(info)
+  if not listens or type(info) ~= 'string' or not find(info, 'connected_slaves:0', 1, true) then return false end
+  local subs = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  return subs[2] == 1
+end
 
 local function int(n) return format('%d', n) end
 local function clock()
@@ -50,7 +60,7 @@ local function usual()
   if not birth or birth ~= known or not epoch or not home or h[3] ~= '0' or all ~= '' then return end
   if assumed ~= '' and (#ARGV[11] ~= 16 or find(h[n + 8] or '', ARGV[11], 1, true) ~= 1) then return end
 
-  local held, now, last, list = ';' .. id .. ':', nil, '0', ''
+  local held, last, list = ';' .. id .. ':', '0', ''
   for k = 8, n + 7 do
     local s = h[k]
     if not s then return end
@@ -65,10 +75,11 @@ local function usual()
     end
   end
   if list ~= '' then
-    now = clock()
-    local ends = tonumber(string.match(list, '^;[^:;!]+:(%d+)$'))
-    if not ends or ends <= now then return end
-    last = int(ends - now)
+    local ends = string.match(list, '^;[^:;!]+:(%d+)$')
+    if not ends then return end
+    local more = ends - clock()
+    if more <= 0 then return end
+    last = int(more)
   end
   local info = redis.pcall('INFO', 'replication')
   if type(info) ~= 'string' or not find(info, 'role:master', 1, true) or not find(info, 'master_replid:' .. home .. '\r', 1, true) then
@@ -93,11 +104,17 @@ local function usual()
     call('HSET', key, unpack(changes))
     return {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. pub .. ' 0'}
   end
-  changes[at + 3], changes[at + 4] = 'p', new
-  call('HSET', key, unpack(changes))
-  if #body > MESSAGE_MAX then body = '' end
-  redis.pcall('PUBLISH', channel, '1 ' .. birth .. ' ' .. epoch .. ' ' .. pub .. ' ' .. new .. ' ' .. n .. ' ' .. body)
-  local out, state = {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. new .. ' 0'}, nonce .. ' ' .. last
+  if nobody(info) then
+    call('HSET', key, unpack(changes))
+  else
+    local before = pub
+    pub = new
+    changes[at + 3], changes[at + 4] = 'p', pub
+    call('HSET', key, unpack(changes))
+    if #body > MESSAGE_MAX then body = '' end
+    redis.pcall('PUBLISH', channel, '1 ' .. birth .. ' ' .. epoch .. ' ' .. before .. ' ' .. pub .. ' ' .. n .. ' ' .. body)
+  end
+  local out, state = {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. pub .. ' 0'}, nonce .. ' ' .. last
   for k = 1, n do out[k + 1] = state end
   return out
 end
@@ -257,6 +274,10 @@ local function head()
 end
 
 local function publish(items)
+  if nobody(info) then
+    put('q', int(seq))
+    return flush()
+  end
   local before = pub
   pub = seq
   put('p', int(pub))
