@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync/atomic"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
