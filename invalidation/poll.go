@@ -230,9 +230,13 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	}
 	if len(again) > 0 {
 		v.counters.resyncs.Add(1)
-		*calls = append(*calls, func() {
-			v.log.Info("mlcache: it cannot be told what has changed, so versions are read again", "namespace", v.cfg.Namespace, "tables", len(again))
-		})
+		if v.resyncsUntold++; time.Since(v.resyncTold) >= epochPause {
+			times := v.resyncsUntold
+			v.resyncsUntold, v.resyncTold = 0, time.Now()
+			*calls = append(*calls, func() {
+				v.log.Info("mlcache: it cannot be told what has changed, so versions are read again", "namespace", v.cfg.Namespace, "tables", len(again), "times", times)
+			})
+		}
 	}
 	if len(again) <= smallEnough {
 		return again, true

@@ -185,7 +185,7 @@ func (v *Versions) newEpoch(calls *[]func()) {
 	})
 }
 
-// epochPause is the least time between two lines in the log on new epochs.
+// epochPause is the least time between two lines in the log on new epochs, and on versions that are read again.
 const epochPause = 10 * time.Second
 
 // noteLost keeps the newest of the answers that arrive while nothing is known: an own change may be among them, and what

@@ -83,34 +83,36 @@ type Versions struct {
 	bursting    atomic.Bool // there are bursts
 	listens     atomic.Bool // to the bus, as far as is known
 
-	mu           sync.Mutex
-	cells        map[string]weak.Pointer[Cell]
-	listening    []*Cell // keeps cells with listeners alive
-	epoch        *Cell
-	birth        string
-	lost         bool   // another birth was seen: only a poll that cannot be older may bring versions back
-	lostTo       header // the newest answer of that birth
-	losses       int
-	polled       uint64 // every change up to here has been applied
-	published    uint64 // newest message known
-	quarantined  time.Time
-	fences       map[*Fence]struct{} // open, to be renewed
-	hosts        map[string]*Fence   // of those, the newest that others may join, by its first scope
-	bursts       map[*Fence]struct{} // of those, the ones that stay up between two writes
-	refence      bool                // at once: Redis may have lost them
-	epochTold    time.Time           // an operator; see newEpoch
-	epochsUntold int
-	queue        queue
-	changes      changeCounts
-	echoes       echoes
-	round        chan struct{} // closed when the poll under way, or the next one, ends
-	pollErr      error
-	failures     int
-	retryAt      time.Time
-	brokenAt     time.Time // when the first of the questions was sent that Redis has not answered; zero if it answers
-	trustAt      time.Time // until then changes may wait elsewhere of which Redis could not be told
-	started      bool
-	closed       bool
+	mu            sync.Mutex
+	cells         map[string]weak.Pointer[Cell]
+	listening     []*Cell // keeps cells with listeners alive
+	epoch         *Cell
+	birth         string
+	lost          bool   // another birth was seen: only a poll that cannot be older may bring versions back
+	lostTo        header // the newest answer of that birth
+	losses        int
+	polled        uint64 // every change up to here has been applied
+	published     uint64 // newest message known
+	quarantined   time.Time
+	fences        map[*Fence]struct{} // open, to be renewed
+	hosts         map[string]*Fence   // of those, the newest that others may join, by its first scope
+	bursts        map[*Fence]struct{} // of those, the ones that stay up between two writes
+	refence       bool                // at once: Redis may have lost them
+	epochTold     time.Time           // an operator; see newEpoch
+	epochsUntold  int
+	resyncTold    time.Time // as epochTold
+	resyncsUntold int
+	queue         queue
+	changes       changeCounts
+	echoes        echoes
+	round         chan struct{} // closed when the poll under way, or the next one, ends
+	pollErr       error
+	failures      int
+	retryAt       time.Time
+	brokenAt      time.Time // when the first of the questions was sent that Redis has not answered; zero if it answers
+	trustAt       time.Time // until then changes may wait elsewhere of which Redis could not be told
+	started       bool
+	closed        bool
 
 	wake      chan struct{}
 	wakeLater chan struct{}
