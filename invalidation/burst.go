@@ -33,7 +33,7 @@ type row struct {
 	wanted time.Time // when somebody wanted to read and found a burst
 }
 
-// begins counts a write of the fence's scopes. Called with Versions.mu held.
+// countInRow counts a write of the fence's scopes. Called with Versions.mu held.
 func (f *Fence) countInRow() {
 	if f.v.client == nil || f.wait || f.all || len(f.cells) == 0 || len(f.cells) > maxJoined {
 		return
