@@ -42,6 +42,10 @@ func newShop(t *testing.T, keysAndValues ...string) *shop {
 	if err := s.handle.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
+	// Another process listens: one that is alone sends no messages.
+	if a := harness.StartProcess(t, "mlcache", dsn).Query("SELECT count(*) FROM item"); a.Err != "" {
+		t.Fatal(a.Err)
+	}
 	return s
 }
 
