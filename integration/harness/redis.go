@@ -3,8 +3,10 @@ package harness
 import (
 	"context"
 	"fmt"
+	neturl "net/url"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +31,8 @@ type machine interface {
 	kill(ctx context.Context) error // ends it between two instructions
 	pause(ctx context.Context) error
 	resume(ctx context.Context) error
+	// address is where another Redis on such a machine reaches this one, whose URL is for the tests.
+	address(ctx context.Context, url string) (host, port string, err error)
 }
 
 // StartRedis starts a Redis that ends with the test. The arguments are
@@ -55,6 +59,16 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 
 // URL is the value for mlcache_redis.
 func (r *Redis) URL() string { return r.url }
+
+// Address is where another Redis of StartRedis reaches this one.
+func (r *Redis) Address() (host, port string) {
+	r.t.Helper()
+	host, port, err := r.machine.address(r.t.Context(), r.url)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return host, port
+}
 
 // Stop shuts Redis down: connections are refused from then on.
 func (r *Redis) Stop() { r.t.Helper(); r.do("stop", r.machine.stop) }
@@ -132,6 +146,13 @@ func (m *containerMachine) kill(ctx context.Context) error { return m.signal(ctx
 func (m *containerMachine) pause(ctx context.Context) error  { return m.signal(ctx, "STOP") }
 func (m *containerMachine) resume(ctx context.Context) error { return m.signal(ctx, "CONT") }
 
+// address is that on the containers' own network: what is published of a container is on the host alone.
+func (m *containerMachine) address(ctx context.Context, _ string) (host, port string, err error) {
+	host, err = m.container.ContainerIP(ctx)
+	port, _, _ = strings.Cut(redisPort, "/")
+	return host, port, err
+}
+
 func (m *containerMachine) signal(ctx context.Context, name string) error {
 	_, err := m.docker.ContainerKill(ctx, m.container.GetContainerID(), client.ContainerKillOptions{Signal: name})
 	return err
@@ -166,6 +187,14 @@ func (m *processMachine) stop(context.Context) error   { return m.end(syscall.SI
 func (m *processMachine) kill(context.Context) error   { return m.end(syscall.SIGKILL) }
 func (m *processMachine) pause(context.Context) error  { return m.cmd.Process.Signal(syscall.SIGSTOP) }
 func (m *processMachine) resume(context.Context) error { return m.cmd.Process.Signal(syscall.SIGCONT) }
+
+func (m *processMachine) address(_ context.Context, address string) (host, port string, err error) {
+	u, err := neturl.Parse(address)
+	if err != nil {
+		return "", "", err
+	}
+	return u.Hostname(), u.Port(), nil
+}
 
 func (m *processMachine) end(signal syscall.Signal) error {
 	if m.cmd == nil || m.cmd.ProcessState != nil {

@@ -243,7 +243,7 @@ func (f *fleet) failover(back bool) {
 	replica := startBrokenRedis(f.t)
 	c := redis.NewClient(&redis.Options{Addr: hostPort(f.t, replica.URL())})
 	defer c.Close()
-	host, port, _ := strings.Cut(hostPort(f.t, old.URL()), ":")
+	host, port := old.Address()
 	f.must(c.Do(f.t.Context(), "REPLICAOF", host, port).Err())
 	harness.Eventually(f.t, time.Minute, "the replica follows", func() bool {
 		return strings.Contains(c.Info(f.t.Context(), "replication").Val(), "master_link_status:up")

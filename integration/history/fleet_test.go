@@ -45,6 +45,7 @@ const fleetSize = 4
 // redisServer is a Redis that can be broken.
 type redisServer interface {
 	URL() string
+	Address() (host, port string)
 	Kill()
 	Start()
 	Pause()
