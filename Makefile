@@ -70,7 +70,7 @@ parity-now:
 .PHONY: parity-next
 parity-next:
 	GOTOOLCHAIN=$(GO_NEXT) go test -count=1 -run TestOriginThatFillsDestinations ./test
-	GOTOOLCHAIN=$(GO_NEXT) integration/run.sh -race=false -v -run 'TestParity|TestEveryDestination|TestSlices|TestDriverBytes' .
+	GOTOOLCHAIN=$(GO_NEXT) integration/run.sh -race=false -v -run 'TestParity|TestEveryDestination|TestSlices|TestDriverBytes|GivenAgain' .
 
 # compile-ahead compiles what "test" runs last.
 .PHONY: compile-ahead
