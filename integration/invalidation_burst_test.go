@@ -77,7 +77,7 @@ func TestInvalidationBurst(t *testing.T) {
 	}
 
 	least := row(t, a, writes, func() {}, "t", "u")
-	for range 20 {
+	for begun := time.Now(); least > writes*3/2 && time.Since(begun) < 30*time.Second; {
 		least = min(least, row(t, a, writes, func() {}, "t", "u"))
 	}
 	t.Logf("%d writes in %d calls at best", writes, least)
@@ -102,7 +102,8 @@ func TestInvalidationReadEndsABurst(t *testing.T) {
 	}
 	c := a.know("t")
 	ended, spared := 0, 0
-	for range 12 {
+	// A busy machine may take longer over it.
+	for n, begun := 0, time.Now(); n < 12 || spared == 0 && time.Since(begun) < 30*time.Second; n++ {
 		row(t, a, 20, func() {}, "t")
 		up := strings.Contains(state(), ";")
 		if err := a.Ensure(t.Context(), []*invalidation.Cell{c}); err != nil {
