@@ -164,29 +164,25 @@ func (f *Fence) forgetBurst() {
 	f.v.bursting.Store(len(f.v.bursts) > 0)
 }
 
-// endBursts ends the bursts over cells that somebody wants to read, or all of them for nil.
-func (v *Versions) endBursts(ctx context.Context, cells []*Cell) {
-	v.mu.Lock()
-	var over []*Fence
+// burstsOver returns the bursts over any of the cells, and notes that somebody wants to read there. Called with v.mu held.
+func (v *Versions) burstsOver(cells []*Cell) (over []*Fence) {
 	for f := range v.bursts {
-		if cells == nil || slices.ContainsFunc(f.cells, func(c *Cell) bool { return slices.Contains(cells, c) }) {
+		if slices.ContainsFunc(f.cells, func(c *Cell) bool { return slices.Contains(cells, c) }) {
 			f.cells[0].row.wanted = time.Now()
 			over = append(over, f)
 		}
 	}
-	v.mu.Unlock()
-	for _, f := range over {
-		f.endBurst(ctx)
-	}
+	return over
 }
 
-// want ends the bursts over cells, and does not wait for that longer than ctx.
+// want ends the bursts over cells that somebody wants to read, and does not wait for that longer than ctx.
 func (v *Versions) want(ctx context.Context, cells []*Cell) {
 	if !v.bursting.Load() {
 		return
 	}
 	v.mu.Lock()
-	if v.closed {
+	over := v.burstsOver(cells)
+	if len(over) == 0 || v.closed {
 		v.mu.Unlock()
 		return
 	}
@@ -196,39 +192,14 @@ func (v *Versions) want(ctx context.Context, cells []*Cell) {
 	go func() {
 		defer v.tasks.Done()
 		defer close(done)
-		v.endBursts(ctx, cells)
+		for _, f := range over {
+			f.endBurst(ctx)
+		}
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
 	}
-}
-
-// parting is what is left to do for who has left a fence in Redis.
-type parting struct {
-	f       *Fence
-	last    bool // nobody needs it any more
-	ids     []string
-	unknown bool // what became of one of those who needed it
-}
-
-// part ends what one user needed of f. Called with f.mu and Versions.mu held.
-func (f *Fence) part() parting {
-	last := f.users == 1
-	f.users = max(f.users-1, 0) // it was 0 without Redis, and without scopes
-	p := parting{f: f, last: last, unknown: f.unknown}
-	if last {
-		f.ended = true
-		f.withdraw()
-		delete(f.v.fences, f)
-		p.ids = []string{f.id}
-		if f.pending > 0 || f.failed {
-			// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
-			// makes the late command do nothing.
-			p.ids[0] = overtaking + f.id
-		}
-	}
-	return p
 }
 
 // takeDown tells Redis that a fence is down that nothing has been changed behind, or that those who have changed something

@@ -114,3 +114,30 @@ func (f *Fence) leave(outcome Outcome) (ids []string, _ Outcome, stays bool) {
 	}
 	return left.ids, outcome, false
 }
+
+// parting is what is left to do for who has left a fence in Redis.
+type parting struct {
+	f       *Fence
+	last    bool // nobody needs it any more
+	ids     []string
+	unknown bool // what became of one of those who needed it
+}
+
+// part ends what one user needed of f. Called with f.mu and Versions.mu held.
+func (f *Fence) part() parting {
+	last := f.users == 1
+	f.users = max(f.users-1, 0) // it was 0 without Redis, and without scopes
+	p := parting{f: f, last: last, unknown: f.unknown}
+	if last {
+		f.ended = true
+		f.withdraw()
+		delete(f.v.fences, f)
+		p.ids = []string{f.id}
+		if f.pending > 0 || f.failed {
+			// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
+			// makes the late command do nothing.
+			p.ids[0] = overtaking + f.id
+		}
+	}
+	return p
+}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,8 +213,11 @@ func (v *Versions) Close() error {
 		return nil
 	}
 	v.closed = true
+	bursts := slices.Collect(maps.Keys(v.bursts))
 	v.mu.Unlock()
-	v.endBursts(v.ctx, nil)
+	for _, f := range bursts {
+		f.endBurst(v.ctx)
+	}
 	var err error
 	if v.client != nil {
 		err = v.drain(v.ctx)
