@@ -175,7 +175,7 @@ func TestDoctorFindsEachFaultOfARedis(t *testing.T) {
 			want := map[string]int{
 				"": 0, "~shop:e:*": 1, "~shop:r:*": 1, "&{shop}:bus": 1, "+subscribe": 1, "+publish": 1, "+pubsub|numsub": 1, "+get": 1, "+set": 1,
 				"+unsubscribe": 0, "+ping": 0, "+hello": 0,
-				"+multi": 0, "+exec": 0, // only strict uses them
+				"+multi": 0, "+exec": 0, "+client|info": 0, // only strict uses them
 			}
 			code, listed := want[missing]
 			if !listed {
@@ -185,7 +185,7 @@ func TestDoctorFindsEachFaultOfARedis(t *testing.T) {
 			if missing == "+info" {
 				has(t, by, "error redis server", "NOPERM")
 			}
-			if missing == "+multi" || missing == "+exec" {
+			if missing == "+multi" || missing == "+exec" || missing == "+client|info" {
 				strict := "postgres://127.0.0.1:1/none?mlcache_consistency=strict&mlcache_namespace=shop&mlcache_redis=" + url.QueryEscape(user)
 				has(t, examined(t, 2, "--dsn", strict), "warning redis rights", regexp.QuoteMeta(missing))
 			}

@@ -62,7 +62,10 @@ func rights(ctx context.Context, r *Report, o Options) {
 		}
 	}
 	if o.Config.Consistency == mlcache.Strict {
-		const twice = "a hit in strict costs Redis twice as much"
+		const twice = "behind a proxy or a translated address, a hit in strict costs Redis twice as much"
+		if refused(o.Redis.Do(ctx, "CLIENT", "INFO").Err()) {
+			miss("+client|info", Warning, "a hit in strict is asked for in a transaction, which costs Redis more")
+		}
 		if err := o.Redis.Do(ctx, "EXEC").Err(); err != nil && strings.Contains(err.Error(), "NOPERM") { // after EXECABORT
 			miss("+exec", Warning, twice)
 		} else if _, cluster := o.Redis.(*redis.ClusterClient); !cluster { // which might send the two to different nodes
