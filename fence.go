@@ -42,8 +42,8 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		return fence{}, nil
 	}
 	var scopes []string
-	if p != nil && p.fenced != nil && len(c.tx.pending) == 0 && !ddl {
-		scopes = p.fenced
+	if p != nil && len(c.tx.pending) == 0 && !ddl {
+		scopes = p.writes
 	} else {
 		scopes = c.scopes(p, ddl, n)
 	}
@@ -67,7 +67,7 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 
 // scopes are those of fence, about n.
 func (c *conn) scopes(p *plan, ddl bool, n int) []string {
-	scopes := make([]string, 0, n+2)
+	scopes := make([]string, 0, n+1)
 	for s := range c.tx.pending {
 		scopes = append(scopes, s)
 	}
@@ -78,7 +78,6 @@ func (c *conn) scopes(p *plan, ddl bool, n int) []string {
 			}
 		}
 	}
-	scopes = append(scopes, scopeAnyWrite)
 	if ddl {
 		scopes = append(scopes, scopeSchema)
 	}
@@ -125,7 +124,7 @@ func (f fence) release(outcome invalidation.Outcome) {
 // anything with it.
 func (c *conn) handOut() {
 	if c.raw == nil {
-		raw, _ := c.engine.hub.fence(context.Background(), []string{scopeAnyWrite, scopeSchema}, invalidation.FenceOptions{All: true})
+		raw, _ := c.engine.hub.fence(context.Background(), []string{scopeSchema}, invalidation.FenceOptions{All: true})
 		c.raw = &raw
 	}
 	c.lent = true

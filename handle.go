@@ -62,18 +62,22 @@ func (h *Handle) Stats() Stats { return h.connector.current().snapshot() }
 // Invalidate drops every answer that depends on one of the tables, in all
 // processes; without a table, everything. It is for changes made past mlcache,
 // with psql or by another program. A table is written as in SQL: "orders",
-// "shop.orders", "\"Order\"". A view stands for the tables behind it.
+// "shop.orders", "\"Order\"". A view stands for the tables behind it; while the
+// catalog cannot be read, which says what is behind a name, everything is dropped.
 //
 // When it returns nil, no read that starts later in this process returns an
 // older answer, and none in another process after the bound. An error means that
 // Redis could not be told yet; it will be.
 func (h *Handle) Invalidate(ctx context.Context, tables ...string) error {
 	e := h.connector.current()
-	if len(tables) == 0 {
-		return e.hub.invalidate(ctx)
+	var st *schemaState
+	if len(tables) > 0 {
+		st = e.schema.get(ctx)
 	}
-	scopes := []string{scopeAnyWrite}
-	st := e.schema.get(ctx)
+	if st == nil || st.snapshot == nil {
+		return e.hub.invalidate(ctx) // what is behind a name only the catalog knows
+	}
+	var scopes []string
 	for _, table := range tables {
 		scopes = append(scopes, e.tableScopes(st, table)...)
 	}

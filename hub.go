@@ -150,7 +150,7 @@ type hubFence struct {
 
 // hold fences what p changes, where p.held says that there is no Redis to tell.
 func (h *hub) hold(ctx context.Context, p *plan) hubFence {
-	f := hubFence{hub: h, scopes: p.fenced, assumes: p.assumes(), held: p.held}
+	f := hubFence{hub: h, scopes: p.writes, assumes: p.assumes(), held: p.held}
 	h.versions.Hold(p.held)
 	if others := h.others(); len(others) > 0 {
 		asking, cancel := forCache(ctx)

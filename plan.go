@@ -33,14 +33,11 @@ type plan struct {
 	// for. Their values are a part of the key.
 	settings []string
 
-	// writes are the scopes that the statement changes; writesAll says all of
+	// writes are the scopes that the statement changes, and nobody may change the slice; writesAll says all of
 	// them. Both can be set on a SELECT that calls a function.
 	writes    []string
 	writesAll bool
-	// fenced are the scopes of a fence around a plain write by itself, nil for other
-	// statements. Nobody may change them.
-	fenced []string
-	// held are the cells of fenced, where there is no Redis and nothing else is to be
+	// held are the cells of writes, where there is no Redis and nothing else is to be
 	// fenced; nil elsewhere. Nobody may change them.
 	held []*invalidation.Cell
 	ddl  bool
@@ -112,15 +109,9 @@ func (p *plan) assumes() invalidation.Assumption {
 // isWrite says whether the statement needs a fence.
 func (p *plan) isWrite() bool { return p.writesAll || len(p.writes) > 0 }
 
-// Scopes that are not tables. No table's scope has these names: each of those
-// contains a dot or is a plain identifier.
-const (
-	// scopeAnyWrite changes with every write. Answers whose tables are not known
-	// (no catalog) depend on it.
-	scopeAnyWrite = "*"
-	// scopeSchema changes with every DDL.
-	scopeSchema = "!schema"
-)
+// scopeSchema changes with every DDL. No table's scope has this name: each of
+// those contains a dot or is a plain identifier.
+const scopeSchema = "!schema"
 
 // blindPlan is the plan of a text while the schema, or how the session resolves
 // names, is not known: it caches nothing, and a write drops everything.
@@ -158,10 +149,9 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		p.writesAll = true
 	}
 	if len(p.writes) > 0 {
-		p.fenced = append(slices.Clone(p.writes), scopeAnyWrite)
 		if e.hub.client == nil && !p.writesAll && !commitsPrepared(info) {
-			p.held = make([]*invalidation.Cell, 0, len(p.fenced)) // and no room for more
-			for _, scope := range p.fenced {
+			p.held = make([]*invalidation.Cell, 0, len(p.writes)) // and no room for more
+			for _, scope := range p.writes {
 				p.held = append(p.held, e.versions.Cell(scope))
 			}
 		}
@@ -196,9 +186,6 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	}
 	h.Sum(p.digest[:0])
 	p.cells = append(p.cells, e.versions.Epoch())
-	if st.snapshot == nil {
-		p.cells = append(p.cells, e.versions.Cell(scopeAnyWrite))
-	}
 	for _, d := range closure.Reads {
 		p.cells = append(p.cells, e.versions.Cell(d.Scope))
 	}

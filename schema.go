@@ -167,6 +167,9 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	switch {
 	case err != nil:
 		l.retryAt = time.Now().Add(schemaRetry)
+		if refused(err) {
+			l.retryAt = time.Now().Add(schemaCheckEvery) // whoever asks waits for the answer
+		}
 		if ctx.Err() == nil && !l.warned {
 			l.warned = true
 			tell = func() {
@@ -297,10 +300,11 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 		}
 		return st, nil
 	}
-	if !answered(origin, err) {
-		return nil, err
+	// A PostgreSQL whose catalog cannot be read has views and policies all the same, and other users' processes may go by them.
+	if pgxConn(origin) == nil && answered(origin, err) && sqlState(err) != insufficientPrivilege {
+		return e.withoutCatalog(ctx, st, err)
 	}
-	return e.withoutCatalog(ctx, st, err)
+	return nil, err
 }
 
 // versionTimeout is how long reading the schema waits for Redis to tell its version.
@@ -328,16 +332,31 @@ func (e *engine) withoutCatalog(ctx context.Context, st *schemaState, cause erro
 	return st, nil
 }
 
+const insufficientPrivilege = "42501" // PostgreSQL manual, appendix A
+
+// sqlState returns the code of a server's error, empty for other errors.
+func sqlState(err error) string {
+	var server interface{ SQLState() string }
+	if errors.As(err, &server) {
+		return server.SQLState()
+	}
+	return ""
+}
+
+// refused reports whether a server did not carry out a statement for what it asks for, and not for the state that the server is in:
+// no such table or function, no right to it (class 42), or nothing of the kind (class 0A). PostgreSQL manual, appendix A.
+func refused(err error) bool {
+	code := sqlState(err)
+	return strings.HasPrefix(code, "42") || strings.HasPrefix(code, "0A")
+}
+
 // answered reports whether a failed catalog query shows that the origin is up and
 // has no such catalog. A connection that broke, a time-out, a lock or a shutdown
 // says nothing: a PostgreSQL that was busy for a moment must not be treated as
 // something else from then on.
 func answered(origin driver.Conn, err error) bool {
-	var server interface{ SQLState() string }
-	if errors.As(err, &server) {
-		// No such table or function, or no right to it (class 42), or nothing of the
-		// kind (class 0A). PostgreSQL manual, appendix A.
-		return strings.HasPrefix(server.SQLState(), "42") || strings.HasPrefix(server.SQLState(), "0A")
+	if sqlState(err) != "" {
+		return refused(err)
 	}
 	if pgxConn(origin) != nil {
 		return false

@@ -54,9 +54,6 @@ func (e *engine) steer(p *plan, set *ruleSet) *steering {
 	var late lateness
 	first := true
 	for _, cell := range p.cells[1:] {
-		if cell.Scope() == scopeAnyWrite {
-			continue // no table
-		}
 		var r Rule
 		if found := set.of(cell.Scope()); found != nil {
 			r = *found

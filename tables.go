@@ -68,7 +68,7 @@ func (c *conn) passFenced(ctx context.Context, l *lookup) (driver.Rows, error) {
 }
 
 func isTable(scope string) bool {
-	return scope != "" && scope != scopeAnyWrite && scope != scopeSchema
+	return scope != "" && scope != scopeSchema
 }
 
 // TableStats are the counts of one table.

@@ -95,13 +95,11 @@ func readStats(ctx context.Context, client redis.UniversalClient, namespace stri
 	if state.Exists {
 		s.Epoch = fmt.Sprintf("%016x", state.Epoch)
 	}
-	for _, scope := range []string{anyWriteScope, schemaScope} {
-		if slices.Contains(state.Names, scope) {
-			s.Tables--
-		}
+	if slices.Contains(state.Names, schemaScope) {
+		s.Tables--
 	}
 	for _, f := range state.Fences {
-		if f.Scope != anyWriteScope && f.Scope != schemaScope {
+		if f.Scope != schemaScope {
 			s.Fences = append(s.Fences, fenceStats{cmp.Or(f.Scope, "*"), f.Ends.Milliseconds()})
 		}
 	}

@@ -113,16 +113,13 @@ func showEvent(w io.Writer, e invalidation.Event, asJSON bool) error {
 	return err
 }
 
-// The scopes that are no tables: any write, and the schema.
-const (
-	anyWriteScope = "*"
-	schemaScope   = "!schema"
-)
+// schemaScope is no table: it changes with every DDL.
+const schemaScope = "!schema"
 
 func tablesOf(scopes []string) []string {
 	tables := make([]string, 0, len(scopes))
 	for _, s := range scopes {
-		if s != anyWriteScope && s != schemaScope {
+		if s != schemaScope {
 			tables = append(tables, s)
 		}
 	}
