@@ -68,7 +68,6 @@ type conn struct {
 	closed bool
 
 	lookup lookup // of the query that is being answered
-	front  front
 	hits   hitCounts
 	by     answeredBy // who answered the last query
 
@@ -112,7 +111,6 @@ func (c *conn) open(ctx context.Context) error {
 		c.origin = origin
 		c.origins++
 		c.pgx = pgxConn(origin)
-		c.front = front{} // it holds values that another type map has made
 		c.resetDue = false
 		c.lookedAt = c.engine.second()
 		c.opened()

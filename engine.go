@@ -27,6 +27,7 @@ type engine struct {
 	hub      *hub
 	versions *invalidation.Versions // the hub's
 	l1       *cache.Memory
+	front    *front // of l1
 	l2       *cache.Redis
 	fills    *filler
 	flights  *cache.Flights
@@ -89,6 +90,7 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	e.hub, e.versions, e.release = hub.hub, hub.versions, hub.release
 	e.schema.cell = hub.versions.Cell(scopeSchema)
 	e.l1 = cache.NewMemory(cfg.L1Size)
+	e.front = newFront(cfg.L1Size)
 	e.adaptive = newAdaptive(cfg)
 	if hub.client != nil {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)

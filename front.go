@@ -1,65 +1,177 @@
 package mlcache
 
 import (
-	"encoding/binary"
+	"bytes"
+	"hash/maphash"
+	"math/bits"
+	"sync/atomic"
 	"time"
 )
 
-// front holds the entries that a connection has answered from last, in front of
-// L1. L1 is shared: its locks are few, and a connection that waits for one holds
-// up whoever waits for the connection. What is asked most, by its nature, is asked
-// of the same segment of L1.
+// front holds the answers that are asked for most, in front of L1: their form has been checked, their columns are known, and
+// their values are made. L1 copies an entry under a lock; what is read here is shared, and nobody waits for anybody.
 //
-// An entry here is checked as one from L1 is: a change makes both bad at once.
+// An entry here is checked as one from L1 is: a change makes both bad at once. The nil front is empty and takes nothing.
 type front struct {
-	slots [frontSlots]frontSlot
-	// refreshed is engine.refreshed as it was when the slots were filled.
-	refreshed uint64
+	seed maphash.Seed
+	sets []frontSet // a power of two of them
+	room atomic.Int64
+	hand atomic.Uint32 // where room is looked for next
+}
+
+// frontSet has the only places of the keys whose hash names it. It is as long as a line of the processor's cache.
+type frontSet struct {
+	entries [frontWays]atomic.Pointer[frontEntry]
+	tags    [frontWays]atomic.Uint32 // of the entries' keys, so that others need not be looked at
+	// asked is the tag of the key that L1 has answered last of those that found all places in use. When L1 answers it again,
+	// it gets one all the same.
+	asked atomic.Uint32
+	_     [12]byte
 }
 
 const (
-	frontSlots = 4
-	// frontEntry bounds what a slot keeps alive, in bytes.
-	frontEntry = 16 << 10
+	frontWays = 4
+	// frontShare is how much of L1's size goes to the front on top of it, and frontEach how much of that there is for a place.
+	frontShare = 1.0 / 16
+	frontEach  = 1 << 10
+	// frontPlaces bounds the number of places, and with frontEach what the front of a large L1 takes.
+	frontPlaces = 1 << 14
+	// frontMost bounds what an entry takes without its values, in bytes.
+	frontMost = 16 << 10
 	// frontFor is how long L1 is not asked: it must see now and then that an entry
 	// is in use, or it would evict it.
 	frontFor = time.Second
+	// frontFreed is how many sets are looked through for answers that nobody has asked for lately, to make room for one.
+	frontFreed = 8
 )
 
-type frontSlot struct {
+// frontEntry is an answer. Only what is atomic changes.
+type frontEntry struct {
 	key    []byte
 	stamp  uint64 // of the key, see keyStamp
 	entry  []byte
 	answer answer // what the entry holds
-	// made is nil until the answer is given from here.
-	made  *madeValues
-	until time.Time
+	size   int64
+	// refreshed is engine.refreshed as it was when L1 was asked. An answer that WithRefresh has replaced goes by the same
+	// versions as the new one.
+	refreshed uint64
+
+	until atomic.Int64 // when L1 is to be asked again, in Unix nanoseconds
+	made  atomic.Pointer[madeValues]
+	tries atomic.Int32 // to make them
 }
 
-// slot returns the only one in which the answer can be.
-//
-// An answer that WithRefresh has replaced goes by the same versions as the new
-// one: refreshed counts such, and all slots are dropped when there was one.
-func (f *front) slot(l *lookup, refreshed uint64) *frontSlot {
-	if f.refreshed != refreshed {
-		*f = front{refreshed: refreshed}
+// newFront returns the front of an L1 of so many bytes; nil if there is no L1 or hardly any.
+func newFront(l1Size int64) *front {
+	sets := int64(float64(l1Size)*frontShare/frontEach) / frontWays
+	if sets < 1 {
+		return nil
 	}
-	// What tells keys apart is the text and, at the end, the arguments. A hash of the
-	// whole key would cost a good part of a hit.
-	tail := binary.LittleEndian.Uint64(l.key[len(l.key)-8:]) // there are 16 bytes of the session at least
-	mixed := (tail ^ binary.LittleEndian.Uint64(l.plan.digest[:])) * 0x9e3779b97f4a7c15
-	return &f.slots[mixed>>32%frontSlots]
+	sets = 1 << (bits.Len64(uint64(min(sets, frontPlaces/frontWays))) - 1)
+	f := &front{seed: maphash.MakeSeed(), sets: make([]frontSet, sets)}
+	f.room.Store(sets * frontWays * frontEach)
+	return f
 }
 
-// holds says whether the slot has an entry under the key. It may be good no longer.
-func (s *frontSlot) holds(key []byte, now time.Time) bool {
-	return string(s.key) == string(key) && now.Before(s.until)
+// hash tells keys apart; nobody can foresee which share a set.
+func (f *front) hash(key []byte) uint64 {
+	if f == nil {
+		return 0
+	}
+	return maphash.Bytes(f.seed, key)
 }
 
-// put keeps an entry, which nobody may change any more.
-func (s *frontSlot) put(l *lookup, entry []byte, a answer, now time.Time) {
-	if len(l.key)+len(entry) > frontEntry {
+func (f *front) set(hash uint64) (set *frontSet, tag uint32) {
+	return &f.sets[hash&uint64(len(f.sets)-1)], uint32(hash >> 32)
+}
+
+// find returns what is kept under the key, nil for nothing. It may be good no longer, see fresh.
+func (f *front) find(hash uint64, key []byte, refreshed uint64) *frontEntry {
+	if f == nil {
+		return nil
+	}
+	set, tag := f.set(hash)
+	for i := range set.tags {
+		if set.tags[i].Load() != tag {
+			continue
+		}
+		if e := set.entries[i].Load(); e != nil && e.refreshed == refreshed && bytes.Equal(e.key, key) {
+			return e
+		}
+	}
+	return nil
+}
+
+// fresh says whether L1 need not be asked.
+func (e *frontEntry) fresh(now time.Time) bool { return now.UnixNano() < e.until.Load() }
+
+// keep says that L1 holds the entry still.
+func (e *frontEntry) keep(now time.Time) { e.until.Store(now.Add(frontFor).UnixNano()) }
+
+// offer keeps what L1 has answered, if there is a place for it. Nobody may change entry any more.
+func (f *front) offer(hash uint64, l *lookup, entry []byte, a answer, refreshed uint64, now time.Time) {
+	if f == nil {
 		return
 	}
-	*s = frontSlot{key: append(s.key[:0], l.key...), stamp: l.stamps[0], entry: entry, answer: a, until: now.Add(frontFor)}
+	size := len(l.key) + len(entry)
+	if size > frontMost {
+		return
+	}
+	set, tag := f.set(hash)
+	at := set.place(l.key, now)
+	if at < 0 {
+		if set.asked.Load() != tag {
+			set.asked.Store(tag)
+			return
+		}
+		at = int(f.hand.Add(1)) % frontWays
+	}
+	e := &frontEntry{key: bytes.Clone(l.key), stamp: l.stamps[0], entry: entry, answer: a, refreshed: refreshed}
+	e.size = int64(frontEntrySize + size + valuesOf(&e.answer)*frontValueSize)
+	e.keep(now)
+	if f.room.Add(-e.size) < 0 {
+		f.makeRoom(now)
+	}
+	old := set.entries[at].Load()
+	if f.room.Load() < 0 || !set.entries[at].CompareAndSwap(old, e) {
+		f.room.Add(e.size)
+		return
+	}
+	set.tags[at].Store(tag)
+	if old != nil {
+		f.room.Add(old.size)
+	}
+}
+
+const (
+	frontEntrySize = 256 // of an entry without its key and bytes, about
+	frontValueSize = 32  // of a value that was made, about: the interface, and what it points to beside the entry
+)
+
+// place returns where the key's entry belongs: where an older one stands, or one that nobody has asked for lately, or none.
+// It is negative if there is no such place.
+func (set *frontSet) place(key []byte, now time.Time) int {
+	at := -1
+	for i := range set.entries {
+		e := set.entries[i].Load()
+		switch {
+		case e != nil && bytes.Equal(e.key, key):
+			return i
+		case e == nil || !e.fresh(now):
+			at = i
+		}
+	}
+	return at
+}
+
+// makeRoom drops answers that nobody has asked for lately.
+func (f *front) makeRoom(now time.Time) {
+	for range frontFreed {
+		set := &f.sets[int(f.hand.Add(1))&(len(f.sets)-1)]
+		for i := range set.entries {
+			if old := set.entries[i].Load(); old != nil && !old.fresh(now) && set.entries[i].CompareAndSwap(old, nil) {
+				f.room.Add(old.size)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package mlcache
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -179,12 +180,16 @@ func (l *lookup) forget() { l.args, l.src = nil, source{} }
 // fromL1 returns the rows of a good entry in L1, or nil. The versions have been
 // loaded; it adds the key's stamp.
 func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
-	s := c.front.slot(l, c.engine.refreshed.Load())
-	if s.holds(l.key, now) {
-		l.stamps[0] = s.stamp
-		if _, ok := l.match(s.entry, now); ok {
-			c.hitL1(l, now)
-			return c.rowsAgain(s)
+	f, refreshed := c.engine.front, c.engine.refreshed.Load()
+	hash := f.hash(l.key)
+	e := f.find(hash, l.key, refreshed)
+	if e != nil {
+		l.stamps[0] = e.stamp
+		if e.fresh(now) {
+			if _, ok := l.match(e.entry, now); ok {
+				c.hitL1(l, now)
+				return c.rowsAgain(e)
+			}
 		}
 	} else {
 		l.stamps[0] = keyStamp(l.key)
@@ -196,9 +201,14 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		return nil
 	}
 	if payload, ok := l.match(entry, now); ok {
+		if e != nil && bytes.Equal(e.entry, entry) {
+			c.hitL1(l, now)
+			e.keep(now)
+			return c.rowsAgain(e)
+		}
 		if a, err := l.plan.open(payload); err == nil {
 			c.hitL1(l, now)
-			s.put(l, entry, a, now)
+			f.offer(hash, l, entry, a, refreshed, now)
 			return c.rowsOver(&a, true)
 		}
 	}

@@ -216,15 +216,13 @@ func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error)
 	return c.rowsOver(&a, shared), nil
 }
 
-// rowsAgain are rowsOver an answer that this connection has given before.
-func (c *conn) rowsAgain(s *frontSlot) driver.Rows {
-	rows := c.rowsOver(&s.answer, true)
-	// Who has had the connection may have changed what a type becomes.
-	if r, ok := rows.(*wireRows); ok && len(r.cells) > 0 && !c.lent {
-		if s.made == nil {
-			s.made = new(madeValues)
+// rowsAgain are rowsOver an answer that others give, too.
+func (c *conn) rowsAgain(e *frontEntry) driver.Rows {
+	rows := c.rowsOver(&e.answer, true)
+	if r, ok := rows.(*wireRows); ok {
+		if r.made = e.made.Load(); r.made == nil {
+			r.making = e.make()
 		}
-		r.made = s.made
 	}
 	return rows
 }

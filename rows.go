@@ -31,10 +31,12 @@ type wireRows struct {
 	// part that can be written to.
 	shared bool
 
-	// made are the values of the first rows, for rows that the connection has handed out before. Nil for others.
+	// made are the values of the first rows, for an answer that was handed out before. Nil for others.
 	made *madeValues
-	// at is how many values have been handed out while made is not nil, and behind how many of their rows reader has
-	// not passed.
+	// making takes the values for those who get the answer later. Nil where nobody will.
+	making *making
+	// at is how many values have been handed out of made or to making, and behind how many rows of made's reader has not
+	// passed.
 	at, behind int
 
 	// live is where the rows after reader's come from. Nil when there are none.
@@ -111,7 +113,7 @@ func (r *wireRows) end(err error) {
 }
 
 func (r *wireRows) Next(dest []driver.Value) error {
-	if r.made != nil && r.nextMade(dest) {
+	if r.nextMade(dest) {
 		return nil
 	}
 	if err := r.advance(); err != nil {
@@ -122,15 +124,15 @@ func (r *wireRows) Next(dest []driver.Value) error {
 			dest[i] = nil
 			continue
 		}
-		v, err := decodeCell(r.conn.typeMap, &r.boxes, r.cols[i].TypeOID, r.cols[i].Format, r.own(i))
+		v, err := decodeCell(r.typeMap, &r.boxes, r.cols[i].TypeOID, r.cols[i].Format, r.own(i))
 		if err != nil {
 			return fieldError(i, err)
 		}
 		dest[i] = v
 	}
-	if r.made != nil {
+	if r.making != nil {
 		for i := range r.cells {
-			r.made.keep(r.at+i, dest[i])
+			r.making.keep(r.at+i, dest[i])
 		}
 		r.at += len(r.cells)
 	}

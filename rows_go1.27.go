@@ -23,7 +23,7 @@ var _ driver.RowsColumnScanner = (*wireRows)(nil)
 // NextRow goes to the next row, or returns io.EOF.
 func (r *wireRows) NextRow() error {
 	err := r.advance()
-	if err == nil && r.made != nil {
+	if err == nil {
 		r.at += len(r.cells)
 	}
 	return err
@@ -40,7 +40,7 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("destination pointer is nil")
 	}
-	if r.made != nil && convertedBySQL(v.Type()) {
+	if (r.made != nil || r.making != nil) && convertedBySQL(v.Type()) {
 		value, err := r.madeValue(index)
 		if err != nil {
 			return err
@@ -58,27 +58,27 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 	var value driver.Value
 	if cell != nil {
 		var err error
-		if value, err = decodeCell(r.conn.typeMap, &r.boxes, col.TypeOID, col.Format, cell); err != nil {
+		if value, err = decodeCell(r.typeMap, &r.boxes, col.TypeOID, col.Format, cell); err != nil {
 			return err
 		}
 	}
 	return sql.ConvertAssign(scanCtx, dest, value)
 }
 
-// madeValue returns a value of the row that NextRow has come to, and keeps it.
+// madeValue returns a value of the row that NextRow has come to, and keeps it for others.
 func (r *wireRows) madeValue(index int) (driver.Value, error) {
 	at := r.at - len(r.cells) + index
-	if at < len(r.made.values) {
+	if r.made != nil && at < len(r.made.values) {
 		return copyOf(r.made.values[at]), nil
 	}
 	var v driver.Value
 	if cell := r.own(index); cell != nil {
 		var err error
-		if v, err = decodeCell(r.conn.typeMap, &r.boxes, r.cols[index].TypeOID, r.cols[index].Format, cell); err != nil {
+		if v, err = decodeCell(r.typeMap, &r.boxes, r.cols[index].TypeOID, r.cols[index].Format, cell); err != nil {
 			return nil, err
 		}
 	}
-	r.made.keep(at, v)
+	r.making.keep(at, v)
 	return v, nil
 }
 

@@ -105,3 +105,42 @@ func TestInvalidationWritersShareAFence(t *testing.T) {
 		t.Errorf("it is not known what became of one, and after the last: %q", s)
 	}
 }
+
+// A fence whose command Redis has not carried out yet is not renewed: if the renewal came first, the release would find the
+// fence and leave nothing for the command behind it, which then put up one that nobody takes down.
+func TestInvalidationFenceUnderWayIsNotRenewed(t *testing.T) {
+	t.Parallel()
+	const lease = 12 * time.Second // leases are looked at six times in that
+	server := harness.StartRedis(t)
+	client := redisWith(t, server.URL(), patientTimeouts)
+	v, err := invalidation.Open(invalidation.Config{Client: client, Namespace: "renewed", MaxStaleness: time.Hour, FenceLease: lease, OwnConnections: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		v.Close()
+		client.Close()
+	})
+	a := &versionsPeer{Versions: v, t: t, client: client}
+	a.know("t")
+	for range 3 { // so that there are connections
+		if err := a.write("t"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := a.Stats()
+	if err := client.Do(t.Context(), "client", "pause", (lease / 5).Milliseconds(), "write").Err(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.Fence(t.Context(), []string{"t"}, invalidation.FenceOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(lease / 5)
+	if err := f.Release(t.Context(), invalidation.Committed); err != nil {
+		t.Fatal(err)
+	}
+	if n := a.Stats().Calls - before.Calls; n != 2 {
+		t.Errorf("%d calls for a fence and its release", n)
+	}
+}

@@ -123,7 +123,11 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 	var taken []int
 	for _, f := range fences {
 		f.mu.Lock()
-		if !f.ended && (all || sent.Sub(f.leased) >= v.cfg.FenceLease/3) {
+		since := f.leased
+		if since.IsZero() { // its command is on its way, and a renewal must not overtake it
+			since = f.begun
+		}
+		if !f.ended && (all || sent.Sub(since) >= v.cfg.FenceLease/3) {
 			f.renewals.Add(1)
 			named, taken = append(named, f), append(taken, f.taken)
 			args = append(args, "renew", f.id, strconv.Itoa(len(f.cells)))
