@@ -219,7 +219,7 @@ func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error)
 // rowsAgain are rowsOver an answer that others give, too.
 func (c *conn) rowsAgain(e *frontEntry) driver.Rows {
 	rows := c.rowsOver(&e.answer, true)
-	if r, ok := rows.(*wireRows); ok {
+	if r, ok := rows.(*wireRows); ok && len(r.cells) > 0 {
 		if r.made = e.made.Load(); r.made == nil {
 			r.making = e.make()
 		}

@@ -1,0 +1,138 @@
+package mlcache
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+func frontKey(n int) []byte { return binary.BigEndian.AppendUint64(make([]byte, 40), uint64(n)) }
+
+// offered asks as fromL1 does, and reports whether the front had the answer.
+func offered(f *front, n int, refreshed uint64, now time.Time) bool {
+	key := frontKey(n)
+	hash := f.hash(key)
+	if e := f.find(hash, key, refreshed); e != nil && e.fresh(now) {
+		return int(binary.BigEndian.Uint64(e.entry)) == n
+	}
+	l := &lookup{key: key, stamps: []uint64{7}}
+	f.offer(hash, l, binary.BigEndian.AppendUint64(nil, uint64(n)), answer{columns: &decodedColumns{}}, refreshed, now)
+	return false
+}
+
+// taken is what the entries of a front take by themselves.
+func (f *front) taken() (size int64, n int) {
+	for i := range f.sets {
+		for k := range f.sets[i].entries {
+			if e := f.sets[i].entries[k].Load(); e != nil {
+				size, n = size+e.size, n+1
+			}
+		}
+	}
+	return size, n
+}
+
+func TestFrontHasWhatIsAskedForAgain(t *testing.T) {
+	f, now := newFront(64<<20), time.Now()
+	const answers = 1000
+	had := 0
+	for round := range 4 {
+		for n := range answers {
+			if offered(f, n, 1, now) {
+				had++
+			} else if round == 0 && f.find(f.hash(frontKey(n)), frontKey(n), 2) != nil {
+				t.Fatal("found after a refresh")
+			}
+		}
+	}
+	if had < answers*29/10 {
+		t.Errorf("had %d of %d", had, 3*answers)
+	}
+	kept := -1
+	for n := range 50 {
+		if offered(f, n, 2, now) {
+			t.Error("found after a refresh")
+		}
+		if offered(f, n, 2, now) {
+			kept = n
+		}
+	}
+	if kept < 0 {
+		t.Fatal("nothing is kept again after a refresh")
+	}
+	if hash := f.hash(frontKey(kept)); f.find(hash, frontKey(kept), 2) == nil || f.find(hash, frontKey(kept+1), 2) != nil {
+		t.Error("an answer is found under another key, or not under its own")
+	}
+	if offered(f, kept, 2, now.Add(2*frontFor)) {
+		t.Error("L1 is never asked again")
+	}
+}
+
+// A place that is in use goes to who is asked for twice in a row, so that answers that are asked for once drive nobody out.
+func TestFrontKeepsWhatIsInUse(t *testing.T) {
+	f, now := newFront(64<<10), time.Now() // one set
+	if len(f.sets) != 1 {
+		t.Fatalf("%d sets", len(f.sets))
+	}
+	for n := range frontWays {
+		offered(f, n, 1, now)
+	}
+	for n := range 100 {
+		offered(f, 1000+n, 1, now)
+	}
+	for n := range frontWays {
+		if !offered(f, n, 1, now) {
+			t.Errorf("%d was driven out", n)
+		}
+	}
+	offered(f, 99, 1, now)
+	offered(f, 99, 1, now)
+	if !offered(f, 99, 1, now) {
+		t.Error("asked for again and again, and not kept")
+	}
+}
+
+// What the front takes is bounded whoever asks for what, and is all given back.
+func TestFrontIsBounded(t *testing.T) {
+	f := newFront(1 << 20)
+	whole := f.room.Load()
+	if whole != 64<<10 {
+		t.Fatalf("%d bytes", whole)
+	}
+	var asking sync.WaitGroup
+	for g := range 4 {
+		asking.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(g)))
+			now := time.Now()
+			for range 20_000 {
+				n := random.IntN(300)
+				key := frontKey(n)
+				hash := f.hash(key)
+				if e := f.find(hash, key, 1); e != nil && int(binary.BigEndian.Uint64(e.entry)) != n {
+					t.Error("another key's answer")
+				}
+				l := &lookup{key: key, stamps: []uint64{7}}
+				entry := append(binary.BigEndian.AppendUint64(nil, uint64(n)), make([]byte, random.IntN(frontMost))...)
+				f.offer(hash, l, entry, answer{columns: &decodedColumns{}}, 1, now)
+				now = now.Add(time.Duration(random.IntN(int(frontFor / 10))))
+			}
+		})
+	}
+	asking.Wait()
+	size, n := f.taken()
+	if n == 0 || size > whole || f.room.Load() != whole-size {
+		t.Errorf("%d entries take %d bytes, of %d there are %d left", n, size, whole, f.room.Load())
+	}
+	late := time.Now().Add(time.Hour)
+	for range len(f.sets) {
+		f.makeRoom(late)
+	}
+	if size, n := f.taken(); n != 0 || f.room.Load() != whole {
+		t.Errorf("%d entries take %d bytes after an hour, of %d there are %d left", n, size, whole, f.room.Load())
+	}
+	if newFront(0) != nil || newFront(0).find(0, nil, 0) != nil {
+		t.Error("a front without L1")
+	}
+}
