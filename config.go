@@ -90,7 +90,8 @@ type Config struct {
 	// MaxStaleness is the bound of Bounded. Defaults to 1s, at least 10ms.
 	MaxStaleness time.Duration
 
-	// L1Size is the memory of L1 in bytes. Defaults to 64 MiB; negative turns L1
+	// L1Size is the memory of L1 in bytes, to which come a sixteenth of it, and 16 MiB at most, for the
+	// answers that are asked for most. Defaults to 64 MiB; negative turns L1
 	// off (as 0 does in a DSN). Anything between is rounded up to 512 KiB.
 	L1Size int64
 	// L1TTL is the longest life of an entry in L1. Defaults to 30s. It must not
