@@ -41,8 +41,6 @@ const (
 	// frontFor is how long L1 is not asked: it must see now and then that an entry
 	// is in use, or it would evict it.
 	frontFor = time.Second
-	// frontFreed is how many sets are looked through for answers that nobody has asked for lately, to make room for one.
-	frontFreed = 8
 )
 
 // frontEntry is an answer. Only what is atomic changes.
@@ -108,13 +106,13 @@ func (e *frontEntry) fresh(now time.Time) bool { return now.UnixNano() < e.until
 // keep says that L1 holds the entry still.
 func (e *frontEntry) keep(now time.Time) { e.until.Store(now.Add(frontFor).UnixNano()) }
 
-// offer keeps what L1 has answered, if there is a place for it. Nobody may change entry any more.
+// offer keeps what L1 has answered, if there is a place and room for it. Nobody may change entry any more.
 func (f *front) offer(hash uint64, l *lookup, entry []byte, a answer, refreshed uint64, now time.Time) {
 	if f == nil {
 		return
 	}
-	size := len(l.key) + len(entry)
-	if size > frontMost {
+	bytesOf := len(l.key) + len(entry)
+	if bytesOf > frontMost {
 		return
 	}
 	set, tag := f.set(hash)
@@ -126,15 +124,18 @@ func (f *front) offer(hash uint64, l *lookup, entry []byte, a answer, refreshed 
 		}
 		at = int(f.hand.Add(1)) % frontWays
 	}
-	e := &frontEntry{key: bytes.Clone(l.key), stamp: l.stamps[0], entry: entry, answer: a, refreshed: refreshed}
-	e.size = int64(frontEntrySize + size + valuesOf(&e.answer)*frontValueSize)
-	e.keep(now)
-	if f.room.Add(-e.size) < 0 {
-		f.makeRoom(now)
+	size := int64(frontEntrySize + bytesOf + valuesOf(&a)*frontValueSize)
+	if f.room.Add(-size) < 0 {
+		if f.makeRoom(now); f.room.Load() < 0 {
+			f.room.Add(size)
+			return
+		}
 	}
+	e := &frontEntry{key: bytes.Clone(l.key), stamp: l.stamps[0], entry: entry, answer: a, size: size, refreshed: refreshed}
+	e.keep(now)
 	old := set.entries[at].Load()
-	if f.room.Load() < 0 || !set.entries[at].CompareAndSwap(old, e) {
-		f.room.Add(e.size)
+	if !set.entries[at].CompareAndSwap(old, e) {
+		f.room.Add(size)
 		return
 	}
 	set.tags[at].Store(tag)
@@ -164,14 +165,12 @@ func (set *frontSet) place(key []byte, now time.Time) int {
 	return at
 }
 
-// makeRoom drops answers that nobody has asked for lately.
+// makeRoom drops what nobody has asked for lately from the next set. Who finds no room is in a hurry, and not alone.
 func (f *front) makeRoom(now time.Time) {
-	for range frontFreed {
-		set := &f.sets[int(f.hand.Add(1))&(len(f.sets)-1)]
-		for i := range set.entries {
-			if old := set.entries[i].Load(); old != nil && !old.fresh(now) && set.entries[i].CompareAndSwap(old, nil) {
-				f.room.Add(old.size)
-			}
+	set := &f.sets[int(f.hand.Add(1))&(len(f.sets)-1)]
+	for i := range set.entries {
+		if old := set.entries[i].Load(); old != nil && !old.fresh(now) && set.entries[i].CompareAndSwap(old, nil) {
+			f.room.Add(old.size)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func TestFrontIsBounded(t *testing.T) {
 		asking.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(g)))
 			now := time.Now()
-			for range 20_000 {
+			for range 5_000 {
 				n := random.IntN(300)
 				key := frontKey(n)
 				hash := f.hash(key)
