@@ -3,6 +3,7 @@ package mlcache
 import (
 	"bytes"
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,8 @@ type frontSet struct {
 	// asked is the tag of the key that L1 has answered last of those that found all places in use. When L1 answers it again,
 	// it gets one all the same.
 	asked atomic.Uint32
-	_     [12]byte
+	// busy is until when no place need be looked for: all were in use. In Unix nanoseconds.
+	busy atomic.Int64
 }
 
 const (
@@ -106,8 +108,9 @@ func (e *frontEntry) fresh(now time.Time) bool { return now.UnixNano() < e.until
 // keep says that L1 holds the entry still.
 func (e *frontEntry) keep(now time.Time) { e.until.Store(now.Add(frontFor).UnixNano()) }
 
-// offer keeps what L1 has answered, if there is a place and room for it. Nobody may change entry any more.
-func (f *front) offer(hash uint64, l *lookup, entry []byte, a answer, refreshed uint64, now time.Time) {
+// offer keeps what L1 has answered, if there is a place and room for it. known says that find has found an older one. Nobody
+// may change entry any more.
+func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer, refreshed uint64, now time.Time) {
 	if f == nil {
 		return
 	}
@@ -116,7 +119,10 @@ func (f *front) offer(hash uint64, l *lookup, entry []byte, a answer, refreshed 
 		return
 	}
 	set, tag := f.set(hash)
-	at := set.place(l.key, now)
+	at := -1
+	if known || now.UnixNano() >= set.busy.Load() {
+		at = set.place(l.key, now)
+	}
 	if at < 0 {
 		if set.asked.Load() != tag {
 			set.asked.Store(tag)
@@ -152,7 +158,7 @@ const (
 // place returns where the key's entry belongs: where an older one stands, or one that nobody has asked for lately, or none.
 // It is negative if there is no such place.
 func (set *frontSet) place(key []byte, now time.Time) int {
-	at := -1
+	at, busy := -1, int64(math.MaxInt64)
 	for i := range set.entries {
 		e := set.entries[i].Load()
 		switch {
@@ -160,7 +166,12 @@ func (set *frontSet) place(key []byte, now time.Time) int {
 			return i
 		case e == nil || !e.fresh(now):
 			at = i
+		default:
+			busy = min(busy, e.until.Load())
 		}
+	}
+	if at < 0 {
+		set.busy.Store(busy)
 	}
 	return at
 }

@@ -18,7 +18,7 @@ func offered(f *front, n int, refreshed uint64, now time.Time) bool {
 		return int(binary.BigEndian.Uint64(e.entry)) == n
 	}
 	l := &lookup{key: key, stamps: []uint64{7}}
-	f.offer(hash, l, binary.BigEndian.AppendUint64(nil, uint64(n)), answer{columns: &decodedColumns{}}, refreshed, now)
+	f.offer(hash, f.find(hash, key, refreshed) != nil, l, binary.BigEndian.AppendUint64(nil, uint64(n)), answer{columns: &decodedColumns{}}, refreshed, now)
 	return false
 }
 
@@ -115,7 +115,7 @@ func TestFrontIsBounded(t *testing.T) {
 				}
 				l := &lookup{key: key, stamps: []uint64{7}}
 				entry := append(binary.BigEndian.AppendUint64(nil, uint64(n)), make([]byte, random.IntN(frontMost))...)
-				f.offer(hash, l, entry, answer{columns: &decodedColumns{}}, 1, now)
+				f.offer(hash, f.find(hash, key, 1) != nil, l, entry, answer{columns: &decodedColumns{}}, 1, now)
 				now = now.Add(time.Duration(random.IntN(int(frontFor / 10))))
 			}
 		})

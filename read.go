@@ -208,7 +208,7 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		}
 		if a, err := l.plan.open(payload); err == nil {
 			c.hitL1(l, now)
-			f.offer(hash, l, entry, a, refreshed, now)
+			f.offer(hash, e != nil, l, entry, a, refreshed, now)
 			return c.rowsOver(&a, true)
 		}
 	}
