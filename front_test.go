@@ -92,6 +92,10 @@ func TestFrontKeepsWhatIsInUse(t *testing.T) {
 	if !offered(f, 99, 1, now) {
 		t.Error("asked for again and again, and not kept")
 	}
+	now = now.Add(2 * frontFor)
+	if offered(f, 200, 1, now); !offered(f, 200, 1, now) {
+		t.Error("no place though none is in use any more")
+	}
 }
 
 // What the front takes is bounded whoever asks for what, and is all given back.

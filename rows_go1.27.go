@@ -40,7 +40,7 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("destination pointer is nil")
 	}
-	if (r.made != nil || r.making != nil) && convertedBySQL(v.Type()) {
+	if convertedBySQL(v.Type()) {
 		value, err := r.madeValue(index)
 		if err != nil {
 			return err
@@ -48,21 +48,11 @@ func (r *wireRows) ScanColumn(scanCtx driver.ScanContext, index int, dest any) e
 		return sql.ConvertAssign(scanCtx, dest, value)
 	}
 	cell, col := r.own(index), &r.cols[index]
-	if !convertedBySQL(v.Type()) {
-		if r.shared && cell != nil {
-			// Some of pgx's destinations keep the bytes that they are given.
-			cell = append([]byte{}, r.cells[index]...)
-		}
-		return r.conn.typeMap().Scan(col.TypeOID, col.Format, cell, dest)
+	if r.shared && cell != nil {
+		// Some of pgx's destinations keep the bytes that they are given.
+		cell = append([]byte{}, r.cells[index]...)
 	}
-	var value driver.Value
-	if cell != nil {
-		var err error
-		if value, err = decodeCell(r.typeMap, &r.boxes, col.TypeOID, col.Format, cell); err != nil {
-			return err
-		}
-	}
-	return sql.ConvertAssign(scanCtx, dest, value)
+	return r.conn.typeMap().Scan(col.TypeOID, col.Format, cell, dest)
 }
 
 // madeValue returns a value of the row that NextRow has come to, and keeps it for others.

@@ -124,7 +124,7 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 	for _, f := range fences {
 		f.mu.Lock()
 		since := f.leased
-		if since.IsZero() { // its command is on its way, and a renewal must not overtake it
+		if since.IsZero() && f.pending > 0 { // its command is on its way, and a renewal must not overtake it
 			since = f.begun
 		}
 		if !f.ended && (all || sent.Sub(since) >= v.cfg.FenceLease/3) {

@@ -186,8 +186,8 @@ func (f *fleet) killUnanswered(i int) {
 	f.wait(time.Second) // for the writes under way to end, and for the others to cache what they have made
 	before := f.versions()
 	var asked time.Time
-	harness.Eventually(f.t, 30*time.Second, "the change is visible", func() bool {
-		if time.Since(asked) > 10*time.Second { // what a fault before this one has left of a connection may have failed the first
+	harness.Eventually(f.t, 20*time.Second, "the change is visible", func() bool {
+		if time.Since(asked) > 7*time.Second { // what a fault before this one has left of a connection may have failed the first
 			f.processes[i].WriteOnce(3 * time.Second)
 			asked = time.Now()
 		}
