@@ -249,6 +249,9 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 	if errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
 		return invalidation.RolledBack // it was never sent
 	}
+	if p != nil && !errors.As(err, &pe) && c.inStep() {
+		return invalidation.RolledBack // the same: an argument cannot be encoded, say
+	}
 	switch {
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return invalidation.Committed
@@ -261,6 +264,13 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 	default:
 		return invalidation.Committed
 	}
+}
+
+// inStep says whether the origin has answered all that was sent to it. After an error
+// that is not the server's, a statement was then never sent: when the answer to one
+// that was does not come, pgx closes the connection.
+func (c *conn) inStep() bool {
+	return c.pgx != nil && !c.pgx.PgConn().IsClosed() && !c.pgx.PgConn().IsBusy()
 }
 
 // syntaxError is the SQLSTATE of a text that PostgreSQL's parser rejects.
