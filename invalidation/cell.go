@@ -45,10 +45,12 @@ func (c *Cell) publish() {
 	c.visible.Store(c.nonce)
 }
 
+// hold hides the version before it counts the change. Who counts first and then looks, and finds the change counted, cannot
+// see the version from before it any more. The other way round he could take that for the version after the change.
 func (c *Cell) hold() {
 	c.holds++
-	c.own.Add(1)
 	c.visible.Store(0)
+	c.own.Add(1)
 }
 
 func (c *Cell) unhold() {

@@ -258,13 +258,13 @@ local function holding(list)
   end
   return concat(keep), last
 end
--- A list without the fence of this id, and whether that was there.
+-- A list without the fence of this id, and when that ends: nil if it was not there.
 local function without(list, id)
-  if list == '' then return '', false end
-  local at = find(list, ';' .. id .. ':', 1, true)
-  if not at then return list, false end
+  if list == '' then return '' end
+  local at, stop = find(list, ';' .. id .. ':', 1, true)
+  if not at then return list end
   local after = find(list, ';', at + 1, true)
-  return sub(list, 1, at - 1) .. (after and sub(list, after) or ''), true
+  return sub(list, 1, at - 1) .. (after and sub(list, after) or ''), tonumber(sub(list, stop + 1, after and after - 1))
 end
 local function left(last) return last > now and int(last - now) or '0' end
 
@@ -360,13 +360,13 @@ else
   -- A fence that was released before its command came has left its mark, which the command takes out and does nothing
   -- else: writers whose statements are faster than their fences would otherwise leave one each, for a whole lease. A
   -- command that is sent twice then sets a fence that nobody releases: late until its lease ends, never wrong. A renewal
-  -- that finds its fence gone sets it again, with a new nonce.
+  -- that finds its fence gone, or ended, sets it again, with a new nonce: a poll may have shown the scope open meanwhile.
   local function put_up(list, id, renewing)
     local rest, over = without(list, '!' .. id)
     if over then return rest, true end
-    local held
-    rest, held = without(list, id)
-    return rest .. ';' .. id .. ':' .. int(now + lease), held and renewing
+    local ends
+    rest, ends = without(list, id)
+    return rest .. ';' .. id .. ':' .. int(now + lease), ends and ends > now and renewing
   end
 
   -- After an unknown outcome ('u') the fence stays until its lease ends, because the change may become visible later than
