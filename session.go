@@ -48,7 +48,7 @@ type session struct {
 
 // catalogSession is what the catalog must know to resolve names.
 func (s *session) catalogSession() catalog.Session {
-	return catalog.Session{SearchPath: s.path, TempRelations: s.temp, TempPlain: s.tempPlain}
+	return catalog.Session{SearchPath: s.path, Role: s.user, TempRelations: s.temp, TempPlain: s.tempPlain}
 }
 
 // sessionQuery reads a session's state. Every name is qualified, so that nothing

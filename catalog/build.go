@@ -64,7 +64,7 @@ func newBuilder() *builder {
 func (b *builder) addRelation(r *rowReader) {
 	rel := &relation{
 		oid: r.oid(), schema: r.text(), name: r.text(),
-		kind: r.letter(), persistence: r.letter(), rls: r.truth(),
+		kind: r.letter(), persistence: r.letter(), rls: r.truth(), owner: r.text(),
 	}
 	rel.scope = Scope(rel.schema, rel.name)
 	b.relations[rel.oid] = rel
@@ -90,13 +90,19 @@ func (b *builder) addFunction(r *rowReader) {
 		oid: r.oid(), schema: r.text(), name: r.text(), kind: r.letter(), volatility: r.letter(),
 		language: r.text(), extension: r.text(), minArgs: r.number(), maxArgs: r.number(),
 	}
-	if path := r.text(); path != "" {
-		f.path = splitPath(path)
-	}
+	path, sets := strings.CutPrefix(r.text(), "=")
 	if defaults := r.text(); defaults != "" {
 		f.defaults = &code{language: "sql", text: "SELECT " + defaults, qualified: true}
 	}
 	source, parsed := r.text(), r.text()
+	f.owner, f.roleSet = r.text(), r.truth()
+	f.definer = f.owner != ""
+	if sets {
+		var ok bool
+		if f.path, ok = splitPath(path); !ok {
+			f.roleSet = true // the server reads it in some other way: as good as not known
+		}
+	}
 	switch {
 	case f.language != "sql" && f.language != "plpgsql":
 	case parsed != "":
@@ -158,6 +164,7 @@ func (b *builder) build() *Snapshot {
 		operators:      make(map[string][]*operator),
 		types:          make(map[string][]*function),
 		dateTypes:      make(map[string]bool),
+		closed:         make(map[string]bool),
 	}
 	for _, rel := range b.tables {
 		if s.relations[rel.schema] == nil {
@@ -214,7 +221,8 @@ func (b *builder) tie(s *Snapshot, l link) {
 	case "trigger":
 		rel, f := b.relations[id(l.b)], b.functions[id(l.c)]
 		if rel != nil && f != nil {
-			t := &trigger{name: l.e, op: triggerOps(l.d), calls: []*function{f}}
+			name, late := strings.CutSuffix(l.e, "\x1f")
+			t := &trigger{name: name, op: triggerOps(l.d), late: late, calls: []*function{f}}
 			rel.triggers = append(rel.triggers, t)
 			b.triggers[id(l.a)] = t
 		}
@@ -239,6 +247,8 @@ func (b *builder) tie(s *Snapshot, l link) {
 		} else {
 			s.builtinCasts = append(s.builtinCasts, f)
 		}
+	case "closed schema":
+		s.closed[l.a] = true
 	case "date type":
 		s.dateTypes[l.a] = true
 	case "domain":
@@ -348,23 +358,6 @@ func triggerOps(tgtype string) op {
 		}
 	}
 	return ops
-}
-
-// splitPath reads a search_path as pg_proc.proconfig holds it: names separated by
-// commas, in double quotes where they need them. "$user" and pg_temp are names
-// that no schema has, so an unknown path is made of them: see anyPath.
-func splitPath(s string) []string {
-	path := []string{}
-	for _, p := range strings.Split(s, ",") {
-		p = strings.TrimSpace(p)
-		if len(p) >= 2 && p[0] == '"' && p[len(p)-1] == '"' {
-			p = strings.ReplaceAll(p[1:len(p)-1], `""`, `"`)
-		}
-		if p != "" {
-			path = append(path, p)
-		}
-	}
-	return path
 }
 
 func id(s string) oid {

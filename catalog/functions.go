@@ -148,10 +148,7 @@ func (w *walk) callFor(r sqlinfo.Reason, fn *function, f frame) {
 
 // call visits one function that is, or may be, called.
 func (w *walk) call(fn *function, f frame) {
-	if fn.path != nil {
-		f.path = w.top.over(fn.path)
-	}
-	key := callKey{fn, f.path.key, f.policy}
+	key := callKey{fn, f.place()}
 	if w.called[key] {
 		return
 	}
@@ -161,6 +158,15 @@ func (w *walk) call(fn *function, f frame) {
 	w.called[key] = true
 	f = f.inside("function " + fn.String())
 	w.code(fn.defaults, f)
+	switch {
+	case fn.roleSet:
+		f.path = f.path.as("")
+	case fn.definer:
+		f.path = f.path.as(fn.owner)
+	}
+	if fn.path != nil {
+		f.path = f.path.over(fn.path)
+	}
 	for _, part := range fn.parts {
 		w.later(func() { w.call(part, f) })
 	}

@@ -89,8 +89,12 @@ type rowReader struct {
 	bad bool
 }
 
-// text takes a column; NULL reads as "".
+// text takes a column; NULL, and one that is not there, read as "". See load for
+// how many there must be.
 func (r *rowReader) text() string {
+	if r.at >= len(r.row) {
+		return ""
+	}
 	p := r.row[r.at]
 	r.at++
 	if p == nil {

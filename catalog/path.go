@@ -1,50 +1,30 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
-// Session is what the meaning of names depends on.
-type Session struct {
-	// SearchPath holds the schemas that unqualified names are looked up in, in
-	// order, as the server's current_schemas(true) gives them: with pg_catalog, and
-	// with pg_temp_N once the session has a temporary schema.
-	SearchPath []string
-	// TempRelations holds the names of the relations in the session's temporary
-	// schema, which hide others of the same name. It is asked only if SearchPath
-	// has such a schema; nil then means that they are not known, and no answer is
-	// kept. A temporary schema outlives its last table, so a session that has
-	// dropped all of them shows an empty list here and not nil.
-	TempRelations []string
-	// TempPlain holds those of TempRelations that [QueryTemporary] calls plain: a
-	// write to one of them changes nothing else. A write to any other counts as a
-	// write to everything, since its triggers are in no snapshot. Defaults to none.
-	TempPlain []string
-}
-
-// QueryTemporary asks a session for its temporary relations: the name of each,
-// and 'true' if it is plain: a table without rules and triggers, and without
-// functions of the user in its defaults and constraints.
-const QueryTemporary = `SELECT c.relname::pg_catalog.text, (c.relkind = 'r' AND NOT c.relhasrules
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid >= 16384)
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
-    LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
-    WHERE (a.adrelid = c.oid OR k.conrelid = c.oid) AND d.refobjid >= 16384
-      AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = c.oid AND t.typtype = 'd'))::pg_catalog.text
-FROM pg_catalog.pg_class c
-WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`
-
 // path is a way to look up unqualified names.
 type path struct {
 	schemas []string
-	// any: the path is not known, so a name may mean whatever bears it.
+	// open: the role in force may use all of schemas.
+	open bool
+	// own is what a function has set the path to; nil if none has.
+	own []string
+	// any: the schemas are not known, so a name may mean whatever bears it.
 	any bool
+	// outside: any stands only because another role is in force, which may have
+	// a schema of its own and see others of the session's path.
+	outside bool
+	// set: something may set the path at any time, so not even a function that sets
+	// its own is sure of it.
+	set bool
+	// role is the role in force; "" if it is not known.
+	role string
 	// temp holds the names of temporary relations, which come first, and whether
 	// they are plain; hidden tells that there may be some whose names are not known.
 	temp   map[string]bool
@@ -55,7 +35,7 @@ type path struct {
 var qualified = path{schemas: []string{"pg_catalog"}, key: "pg_catalog"}
 
 func newPath(sess Session) *path {
-	p := &path{schemas: sess.SearchPath, key: strings.Join(sess.SearchPath, "\x00")}
+	p := &path{schemas: sess.SearchPath, open: true, role: sess.Role, any: sess.AnyPath}
 	for _, schema := range sess.SearchPath {
 		if !isTemp(schema) {
 			continue
@@ -69,29 +49,70 @@ func newPath(sess Session) *path {
 			p.temp[name] = slices.Contains(sess.TempPlain, name)
 		}
 	}
+	return p.named("")
+}
+
+// named gives the path its key; by is how it came to be.
+func (p *path) named(by string) *path {
+	p.key = fmt.Sprintf("%s %q %t %t %q %q", by, p.role, p.any, p.outside, p.schemas, p.own)
 	return p
 }
 
-// unknown gives the path after something may have set another one.
+// unknown gives the path after something may have set another one, or another role.
 func (p *path) unknown() *path {
-	return &path{temp: p.temp, hidden: p.hidden, any: true, key: "any"}
+	return (&path{temp: p.temp, hidden: p.hidden, any: true, set: true}).named("set")
+}
+
+// as gives the path of code that runs as another role: "$user" is another schema
+// there, and what the one role may not see of the path the other may ("Schemas",
+// "The Schema Search Path" in the PostgreSQL manual). An empty role is one that is
+// not known.
+func (p *path) as(role string) *path {
+	if p.set || role != "" && role == p.role {
+		return p
+	}
+	out := &path{temp: p.temp, hidden: p.hidden, role: role}
+	if p.own != nil {
+		return out.over(p.own)
+	}
+	out.any, out.outside = true, p.outside || !p.any && !slices.Contains(p.schemas, informationSchema)
+	return out.named("as")
+}
+
+// elsewhere gives the path of code that runs later on, under a path and a role that
+// may have been set by then.
+func (p *path) elsewhere() *path {
+	if p.set {
+		return p
+	}
+	return (&path{temp: p.temp, hidden: p.hidden, any: true}).named("elsewhere")
 }
 
 // over gives the path of a function's body that sets its own. "$user" stands for
-// a schema that depends on the role in force there.
+// the schema of the role in force there. Of the schemas that may be closed to that
+// role, the first that has a name need not be the one: see find.
 func (p *path) over(schemas []string) *path {
-	if p.any {
+	if p.set {
 		return p
 	}
-	out := &path{temp: p.temp, hidden: p.hidden, any: slices.Contains(schemas, "$user")}
+	out := &path{temp: p.temp, hidden: p.hidden, role: p.role, own: schemas}
 	if !slices.Contains(schemas, "pg_catalog") {
 		// It is searched first unless the path says otherwise.
 		out.schemas = append(out.schemas, "pg_catalog")
 	}
-	out.schemas = append(out.schemas, schemas...)
-	out.key = "set\x00" + strings.Join(schemas, "\x00")
-	return out
+	for _, schema := range schemas {
+		if schema == "$user" {
+			if schema = p.role; schema == "" {
+				out.any, out.outside = true, !slices.Contains(schemas, informationSchema)
+				continue
+			}
+		}
+		out.schemas = append(out.schemas, schema)
+	}
+	return out.named("over")
 }
+
+const informationSchema = "information_schema"
 
 func isTemp(schema string) bool {
 	return schema == "pg_temp" || strings.HasPrefix(schema, "pg_temp_")
@@ -108,8 +129,8 @@ func (p *path) temporary(n sqlinfo.Name) (temp, plain bool) {
 }
 
 // find gives the relations that a name may mean besides temporary ones: at most
-// one if the path is known, since the first schema that has the name wins
-// ("Schemas", "The Schema Search Path" in the PostgreSQL manual).
+// one if the path is known and all of it is open to the role in force, since the
+// first schema that has the name wins.
 func (s *Snapshot) find(n sqlinfo.Name, p *path) []*relation {
 	if n.Schema != "" {
 		if r := s.relations[n.Schema][n.Name]; r != nil {
@@ -118,14 +139,23 @@ func (s *Snapshot) find(n sqlinfo.Name, p *path) []*relation {
 		return nil
 	}
 	if p.any {
-		return s.relationsNamed[n.Name]
+		found := s.relationsNamed[n.Name]
+		// Everybody may use the information schema, so it would be seen on the session's path.
+		if p.outside && !s.closed[informationSchema] && s.relations[informationSchema][n.Name] != nil {
+			found = slices.DeleteFunc(slices.Clone(found), func(r *relation) bool { return r.schema == informationSchema })
+		}
+		return found
 	}
-	for _, schema := range p.schemas {
-		if r := s.relations[schema][n.Name]; r != nil {
-			return []*relation{r}
+	var found []*relation
+	for i, schema := range p.schemas {
+		if r := s.relations[schema][n.Name]; r != nil && !slices.Contains(p.schemas[:i], schema) {
+			found = append(found, r)
+			if p.open || !s.closed[schema] {
+				break
+			}
 		}
 	}
-	return nil
+	return found
 }
 
 // findFunctions gives the functions that a call may mean. Overloads of one name
@@ -139,8 +169,10 @@ func (s *Snapshot) findFunctions(n sqlinfo.Name, p *path) []*function {
 		return s.functionsNamed[n.Name]
 	}
 	var found []*function
-	for _, schema := range p.schemas {
-		found = append(found, s.functions[schema][n.Name]...)
+	for i, schema := range p.schemas {
+		if !slices.Contains(p.schemas[:i], schema) {
+			found = append(found, s.functions[schema][n.Name]...)
+		}
 	}
 	return found
 }

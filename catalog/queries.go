@@ -27,9 +27,9 @@ func parts(version int) []part {
 		functions = queryFunctions14
 	}
 	return []part{
-		{queryRelations, 6, (*builder).addRelation},
+		{queryRelations, 7, (*builder).addRelation},
 		{queryColumns, 2, (*builder).addColumns},
-		{functions, 13, (*builder).addFunction},
+		{functions, 15, (*builder).addFunction},
 		{queryBuiltins, 3, (*builder).addBuiltin},
 		{queryRules, 5, (*builder).addRule},
 		{queryPolicies, 3, (*builder).addPolicy},
@@ -41,7 +41,7 @@ func parts(version int) []part {
 // queryRelations takes the system's relations too: a name that means one of them
 // must not be taken for a column. Temporary ones belong to single sessions.
 const queryRelations = `SELECT c.oid::text, n.nspname::text, c.relname::text, c.relkind::text,
-  c.relpersistence::text, c.relrowsecurity::text
+  c.relpersistence::text, c.relrowsecurity::text, pg_get_userbyid(c.relowner)::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast'`
 
@@ -57,17 +57,20 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
 GROUP BY 1`
 
-// Of a function's settings only search_path matters: it decides what the names
-// in the body mean.
+// Of a function's settings search_path and the role matter: they decide what the names
+// in the body mean. The path comes behind a "=", which tells an empty one from none;
+// the owner only if the function runs as that role.
 const queryFunctionsHead = `SELECT p.oid::text, n.nspname::text, p.proname::text, p.prokind::text,
   p.provolatile::text, l.lanname::text, e.extname::text,
   (p.pronargs - p.pronargdefaults)::text, p.pronargs::text,
-  (SELECT substr(s, 13) FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%' LIMIT 1)::text,
+  (SELECT substr(s, 12) FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%' LIMIT 1)::text,
   pg_get_expr(p.proargdefaults, 0)::text,
   CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc END::text,
 `
 
-const queryFunctionsTail = `
+const queryFunctionsTail = `,
+  CASE WHEN p.prosecdef THEN pg_get_userbyid(p.proowner) END::text,
+  EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'role=%' OR s LIKE 'session\_authorization=%')::text
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
@@ -114,7 +117,8 @@ UNION ALL
 SELECT 'foreign key', conrelid::text, confrelid::text, confdeltype::text, confupdtype::text, conname::text
 FROM pg_constraint WHERE contype = 'f'
 UNION ALL
-SELECT 'trigger', oid::text, tgrelid::text, tgfoid::text, tgtype::text, tgname::text
+SELECT 'trigger', oid::text, tgrelid::text, tgfoid::text, tgtype::text,
+  tgname || CASE WHEN tgdeferrable THEN chr(31) ELSE '' END
 FROM pg_trigger WHERE tgfoid >= 16384 AND tgenabled <> 'D'
 UNION ALL
 SELECT 'aggregate', a.aggfnoid::oid::text, f::oid::text, NULL, NULL, NULL
@@ -133,6 +137,11 @@ UNION ALL
 SELECT 'domain', t.oid::text, n.nspname::text, t.typname::text, t.typbasetype::text, NULL
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'd' AND t.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
+UNION ALL
+SELECT 'closed schema', n.nspname::text, NULL, NULL, NULL, NULL
+FROM pg_namespace n
+WHERE NOT has_schema_privilege('public', n.oid, 'USAGE') AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast%'
+  OR n.nspname = 'information_schema' AND EXISTS (SELECT FROM pg_roles WHERE rolname = n.nspname)
 UNION ALL
 SELECT 'date type', t.typname::text, NULL, NULL, NULL, NULL
 FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid

@@ -14,6 +14,7 @@ type reading struct {
 	ddl, session  bool
 	unknown       bool // the text was not understood
 	exact         bool // every one of funcs is certainly a call
+	late          bool // what stands behind the names may run later on
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
 	dateCasts     []sqlinfo.DateCast
@@ -27,6 +28,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
 		reads: info.Reads, writes: info.Writes, writesAll: info.WritesAll,
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
+		late:  info.Kind == sqlinfo.Other, // DECLARE: the rows are made when they are fetched
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail,
 	}

@@ -38,7 +38,7 @@ func (s *schema) relation(name, kind string) int {
 
 func (s *schema) relationIn(schema, name, kind, persistence string, rls bool) int {
 	id := s.id()
-	s.b.addRelation(row(id, schema, name, kind, persistence, rls))
+	s.b.addRelation(row(id, schema, name, kind, persistence, rls, "owner"))
 	return id
 }
 
@@ -75,7 +75,10 @@ func (s *schema) function(name, volatility, language, body string) int {
 
 func (s *schema) functionWith(name, volatility, language, body string, path, defaults any, args int) int {
 	id := s.id()
-	s.b.addFunction(row(id, "public", name, "f", volatility, language, nil, 0, args, path, defaults, body, nil))
+	if path != nil {
+		path = fmt.Sprint("=", path)
+	}
+	s.b.addFunction(row(id, "public", name, "f", volatility, language, nil, 0, args, path, defaults, body, nil, nil, false))
 	return id
 }
 

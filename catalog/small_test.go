@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -59,8 +60,22 @@ func TestSplitPath(t *testing.T) {
 		`""`:                  {},
 		"":                    {},
 	} {
-		if got := splitPath(text); got == nil || !slices.Equal(got, want) {
+		if got, ok := splitPath(text); !ok || got == nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	long := strings.Repeat("é", 40)
+	for text, want := range map[string][]string{
+		`"a,b"`: {"a,b"}, `"a,b", "c "" d" ,Foo`: {"a,b", `c " d`, "foo"}, `$user`: {"$user"}, `a-b`: {"a-b"},
+		`"Ä", Ä`: {"Ä", "Ä"}, long: {strings.Repeat("é", 31)}, " \t\n": {}, `"", a`: {"a"},
+	} {
+		if got, ok := splitPath(text); !ok || !slices.Equal(got, want) {
+			t.Errorf("%s: %q %v, want %q", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"a b", "a,", ",a", `"a`, `"a"b`, "a,,b"} {
+		if got, ok := splitPath(text); ok {
+			t.Errorf("%s: %q, want nothing", text, got)
 		}
 	}
 }

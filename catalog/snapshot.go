@@ -14,6 +14,9 @@ type Snapshot struct {
 	relationsNamed map[string][]*relation
 	functionsNamed map[string][]*function
 
+	// closed holds the schemas that not every role may use.
+	closed map[string]bool
+
 	builtins  map[string]builtin
 	operators map[string][]*operator // by token
 	types     map[string][]*function // functions behind casts to a type and behind a domain
@@ -37,6 +40,7 @@ type relation struct {
 	oid          oid
 	schema, name string
 	scope        string
+	owner        string
 	kind         byte // pg_class.relkind
 	persistence  byte // pg_class.relpersistence
 	rls          bool
@@ -86,6 +90,8 @@ type trigger struct {
 	name  string
 	op    op
 	calls []*function // the trigger's function and those in its WHEN
+	// late: it may run only at COMMIT, whatever the path and the role are by then.
+	late bool
 }
 
 type function struct {
@@ -99,10 +105,13 @@ type function struct {
 	maxArgs      int
 	// path is the search path that the function sets for its body; nil if it runs
 	// with that of its caller.
-	path     []string
-	defaults *code       // of its arguments; they are evaluated by the caller
-	body     *code       // nil if the language is neither SQL nor PL/pgSQL
-	parts    []*function // of an aggregate
+	path []string
+	// definer: it runs as its owner; roleSet: as a role that it sets itself.
+	definer, roleSet bool
+	owner            string
+	defaults         *code       // of its arguments; they are evaluated by the caller
+	body             *code       // nil if the language is neither SQL nor PL/pgSQL
+	parts            []*function // of an aggregate
 	uses
 }
 

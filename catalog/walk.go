@@ -21,17 +21,28 @@ type walk struct {
 
 	queue  []func()
 	visits int
-	read   map[*relation]bool
-	wrote  map[*relation]op
-	woken  map[*relation]op
+	read   map[relationIn]bool
+	wrote  map[relationIn]op
+	woken  map[relationIn]op
 	called map[callKey]bool
 	casts  []castIn
 }
 
+// place is what of a frame decides on what is found in it, so an object is visited
+// once in each place.
+type place struct {
+	path              string
+	policy, immutable bool
+}
+
 type callKey struct {
-	f      *function
-	path   string
-	policy bool
+	f *function
+	place
+}
+
+type relationIn struct {
+	*relation
+	place
 }
 
 // frame is the place that a text is read in.
@@ -51,6 +62,14 @@ type frame struct {
 // inside gives the frame of what stands behind an object.
 func (f frame) inside(object string) frame {
 	f.via = &step{object, f.via}
+	return f
+}
+
+func (f frame) place() place { return place{f.path.key, f.policy, f.immutable} }
+
+// as gives the frame of what runs as another role.
+func (f frame) as(role string) frame {
+	f.path = f.path.as(role)
 	return f
 }
 
@@ -131,7 +150,8 @@ func (w *walk) dateCasts() {
 		}
 		known := c.Derived
 		text := c.Column == ""
-		for rel := range w.read {
+		for at := range w.read {
+			rel := at.relation
 			known = known || slices.Contains(rel.others, c.Column)
 			text = text || slices.Contains(rel.texts, c.Column)
 		}
@@ -143,13 +163,17 @@ func (w *walk) dateCasts() {
 
 // reads visits a relation that is read.
 func (w *walk) reads(r *relation, f frame) {
-	if w.read[r] {
+	key := relationIn{relation: r}
+	if r.rls || r.kind == 'v' {
+		key.place = f.place() // there is something behind it
+	}
+	if w.read[key] {
 		return
 	}
 	if w.read == nil {
-		w.read = make(map[*relation]bool)
+		w.read = make(map[relationIn]bool)
 	}
-	w.read[r] = true
+	w.read[key] = true
 	switch {
 	case r.isSystem():
 		w.refuse(f, sqlinfo.ReasonSystemCatalog, r.scope)
@@ -231,11 +255,14 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 	if deparsed {
 		names = &qualified
 	}
+	if r.late {
+		f.path = f.path.elsewhere()
+	}
 	for _, n := range r.reads {
 		found := w.s.find(n, names)
 		if temp, plain := names.temporary(n); temp {
 			w.refuse(f, sqlinfo.ReasonTempTable, n.String())
-			if !plain && len(found) == 0 {
+			if _, known := names.temp[n.Name]; !plain && (known || len(found) == 0) {
 				w.opaque(n.String()) // a view, perhaps, over a function that writes
 			}
 		}

@@ -13,7 +13,7 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 		// there ("Partitioning" in the PostgreSQL manual).
 		ops |= opInsert | opDelete
 	}
-	fresh := w.fresh(&w.wrote, r, ops)
+	fresh := w.fresh(&w.wrote, r, ops, f)
 	if fresh == 0 {
 		return
 	}
@@ -23,9 +23,12 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 	case 'v':
 		w.throughView(r, fresh, f)
 	case 'm':
-		// REFRESH runs the query, and so whatever it calls.
+		// REFRESH runs the query, and so whatever it calls, as the owner, and since 17 on
+		// a search path of its own.
 		w.note(&w.writeScopes, r, f.via)
-		w.code(r.view, f.inside("materialized view "+r.scope))
+		at := f.inside("materialized view " + r.scope)
+		at.path = at.path.elsewhere()
+		w.code(r.view, at)
 	default:
 		w.note(&w.writeScopes, r, f.via)
 	}
@@ -37,13 +40,14 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 }
 
 // fresh gives those of ops that have not been visited for r, and notes them.
-func (w *walk) fresh(seen *map[*relation]op, r *relation, ops op) op {
-	ops &^= (*seen)[r]
+func (w *walk) fresh(seen *map[relationIn]op, r *relation, ops op, f frame) op {
+	key := relationIn{r, f.place()}
+	ops &^= (*seen)[key]
 	if ops != 0 {
 		if *seen == nil {
-			*seen = make(map[*relation]op)
+			*seen = make(map[relationIn]op)
 		}
-		(*seen)[r] |= ops
+		(*seen)[key] |= ops
 	}
 	return ops
 }
@@ -65,7 +69,7 @@ func (w *walk) throughView(r *relation, ops op, f frame) {
 
 // wake visits what a write to the rows of a relation sets off.
 func (w *walk) wake(r *relation, ops op, f frame) {
-	if ops = w.fresh(&w.woken, r, ops); ops == 0 {
+	if ops = w.fresh(&w.woken, r, ops, f); ops == 0 {
 		return
 	}
 	for _, ru := range r.rules {
@@ -84,7 +88,12 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 	for _, k := range r.keys {
 		at := f.inside("foreign key " + k.name + " to " + r.scope)
 		if effect := k.effect(ops); effect != 0 {
+			// The action and the BEFORE triggers of the child run as its owner, the AFTER
+			// triggers as whoever began.
 			w.later(func() { w.writes(k.child, effect, at) })
+			if as := at.as(k.child.owner); as.path != at.path {
+				w.later(func() { w.writes(k.child, effect, as) })
+			}
 		}
 	}
 	for _, t := range r.triggers {
@@ -92,6 +101,9 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 			continue
 		}
 		at := f.inside("trigger " + t.name + " on " + r.scope)
+		if t.late {
+			at.path = at.path.elsewhere()
+		}
 		for _, fn := range t.calls {
 			w.later(func() { w.call(fn, at) })
 		}

@@ -1,0 +1,44 @@
+package catalog
+
+// Session is what the meaning of names depends on.
+type Session struct {
+	// SearchPath holds the schemas that unqualified names are looked up in, in
+	// order, as the server's current_schemas(true) gives them: with pg_catalog, and
+	// with pg_temp_N once the session has a temporary schema.
+	SearchPath []string
+	// AnyPath: the path is not known (it may have been set, or set back, by something
+	// that the text of no statement shows), so an unqualified name stands for every
+	// relation, function, type and operator of that name in any schema. Of SearchPath
+	// only a temporary schema counts then. Defaults to false.
+	AnyPath bool
+	// Role is the role in force, as current_user gives it. Code that runs as the same
+	// role finds the same relations; where another one is in force, a name stands for
+	// every relation of that name. Defaults to a role that is not known: then every
+	// change of the role counts.
+	Role string
+	// TempRelations holds the names of the relations in the session's temporary
+	// schema, which hide others of the same name. It is asked only if SearchPath
+	// has such a schema; nil then means that they are not known, and no answer is
+	// kept. A temporary schema outlives its last table, so a session that has
+	// dropped all of them shows an empty list here and not nil.
+	TempRelations []string
+	// TempPlain holds those of TempRelations that [QueryTemporary] calls plain: a
+	// write to one of them changes nothing else. A write to any other counts as a
+	// write to everything, since its triggers are in no snapshot. Defaults to none.
+	TempPlain []string
+}
+
+// QueryTemporary asks a session for its temporary relations: the name of each,
+// and 'true' if it is plain: a table without rules and triggers, and without
+// functions of the user in its defaults and constraints.
+const QueryTemporary = `SELECT c.relname::pg_catalog.text, (c.relkind = 'r' AND NOT c.relhasrules
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid >= 16384)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
+    LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+    WHERE (a.adrelid = c.oid OR k.conrelid = c.oid) AND d.refobjid >= 16384
+      AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = c.oid AND t.typtype = 'd'))::pg_catalog.text
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`
