@@ -92,7 +92,9 @@ type Config struct {
 
 	// L1Size is the memory of L1 in bytes, to which come a sixteenth of it, and 16 MiB at most, for the
 	// answers that are asked for most. Defaults to 64 MiB; negative turns L1
-	// off (as 0 does in a DSN). Anything between is rounded up to 512 KiB.
+	// off (as 0 does in a DSN). Anything between is rounded up to 512 KiB. Pools of a process that have the
+	// namespace, the Redis and the size in common share one L1, and those that reach the same database alike
+	// and keep answers alike share what is in it.
 	L1Size int64
 	// L1TTL is the longest life of an entry in L1. Defaults to 30s. It must not
 	// exceed L2TTL.

@@ -18,6 +18,7 @@ type Connector struct {
 	cfg    *Config
 	driver *Driver
 	rules  *ruleBook
+	place  string // see placeKind.origin
 
 	// One Connector can serve several sql.DB. database/sql tells it when one of
 	// them closes, but not of how many it has. So what runs in the background ends
@@ -64,15 +65,15 @@ func NewConnector(origin driver.Connector, cfg *Config) (*Connector, error) {
 	if origin == nil {
 		return nil, errors.New("mlcache: NewConnector: origin is nil")
 	}
-	return newConnector(origin, cfg, isPlainPgx(origin))
+	return newConnector(origin, cfg, isPlainPgx(origin), ownOrigin())
 }
 
-func newConnector(origin driver.Connector, cfg *Config, plain bool) (*Connector, error) {
+func newConnector(origin driver.Connector, cfg *Config, plain bool, place string) (*Connector, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Connector{origin: origin, cfg: cfg, static: plain || cfg.StaticSessions, plain: plain}
+	c := &Connector{origin: origin, cfg: cfg, static: plain || cfg.StaticSessions, plain: plain, place: place}
 	c.driver = &Driver{connector: c}
 	c.rules = &ruleBook{}
 	c.rules.setOwn(cfg.Rules)
@@ -93,7 +94,7 @@ func (c *Connector) begin() error {
 	if c.static {
 		roles = catalog.OwnRoles
 	}
-	e, err := newEngine(c.origin, c.cfg, roles, c.rules)
+	e, err := newEngine(c.origin, c.cfg, roles, c.rules, c.place)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (d *Driver) OpenConnector(dsn string) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, true)
+	return newConnector(stdlib.GetConnector(*pgxConfig), cfg, true, originOf(pgxConfig))
 }
 
 // isRegistered says whether a DSN is what stdlib.RegisterConnConfig returns in place of
@@ -76,5 +76,5 @@ func newRegistered(cfg *Config) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnector(origin, cfg, true)
+	return newConnector(origin, cfg, true, cfg.DSN)
 }

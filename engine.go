@@ -26,11 +26,12 @@ type engine struct {
 
 	hub      *hub
 	versions *invalidation.Versions // the hub's
-	l1       *cache.Memory
-	front    *front // of l1
+	place    *place                 // where its answers are in memory
+	l1       *cache.Memory          // the place's
+	front    *front                 // of l1
 	l2       *cache.Redis
 	fills    *filler
-	flights  *cache.Flights
+	flights  *cache.Flights // the place's
 	schema   schemaLoader
 	ahead    atomic.Bool // a query was answered before the schema was known, or tried to be
 	plans    *planCache
@@ -48,8 +49,6 @@ type engine struct {
 	lost       lostHits
 	history    history
 
-	refreshed atomic.Uint64 // queries under WithRefresh
-
 	// privateSession stands for sessions whose state the origin cannot tell. It
 	// is random: their answers are shared with no other process.
 	privateSession *session
@@ -62,12 +61,12 @@ type engine struct {
 	release    func() error // gives back the shared versions
 }
 
-func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules *ruleBook) (*engine, error) {
+// newEngine makes an engine. place says by which origin it shares memory; see placeKind.
+func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules *ruleBook, place string) (*engine, error) {
 	e := &engine{
 		cfg:     cfg,
 		origin:  origin,
 		roles:   roles,
-		flights: cache.NewFlights(),
 		plans:   newPlanCache(),
 		rules:   rules,
 		started: time.Now(),
@@ -89,8 +88,8 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	}
 	e.hub, e.versions, e.release = hub.hub, hub.versions, hub.release
 	e.schema.cell = hub.versions.Cell(scopeSchema)
-	e.l1 = cache.NewMemory(cfg.L1Size)
-	e.front = newFront(cfg.L1Size)
+	e.place = e.hub.enter(placeKindOf(cfg, place))
+	e.l1, e.front, e.flights = e.place.l1, e.place.front, e.place.flights
 	e.adaptive = newAdaptive(cfg)
 	if hub.client != nil {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
@@ -115,7 +114,7 @@ func (e *engine) close() {
 		if e.fills != nil {
 			e.fills.close()
 		}
-		e.l1.Close()
+		e.hub.leave(e.place)
 		if err := e.release(); err != nil {
 			// No error of the database's; but writes may be known too late, by
 			// the end of their entries' time to live.

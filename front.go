@@ -52,7 +52,7 @@ type frontEntry struct {
 	entry  []byte
 	answer answer // what the entry holds
 	size   int64
-	// refreshed is engine.refreshed as it was when L1 was asked. An answer that WithRefresh has replaced goes by the same
+	// refreshed is place.refreshed as it was when L1 was asked. An answer that WithRefresh has replaced goes by the same
 	// versions as the new one.
 	refreshed uint64
 
@@ -114,14 +114,14 @@ func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer
 	if f == nil {
 		return
 	}
-	bytesOf := len(l.key) + len(entry)
+	bytesOf := len(l.here) + len(entry)
 	if bytesOf > frontMost {
 		return
 	}
 	set, tag := f.set(hash)
 	at := -1
 	if known || now.UnixNano() >= set.busy.Load() {
-		at = set.place(l.key, now)
+		at = set.place(l.here, now)
 	}
 	if at < 0 {
 		if set.asked.Load() != tag {
@@ -137,7 +137,7 @@ func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer
 			return
 		}
 	}
-	e := &frontEntry{key: bytes.Clone(l.key), stamp: l.stamps[0], entry: entry, answer: a, size: size, refreshed: refreshed}
+	e := &frontEntry{key: bytes.Clone(l.here), stamp: l.stamps[0], entry: entry, answer: a, size: size, refreshed: refreshed}
 	e.keep(now)
 	old := set.entries[at].Load()
 	if !set.entries[at].CompareAndSwap(old, e) {

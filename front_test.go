@@ -17,7 +17,7 @@ func offered(f *front, n int, refreshed uint64, now time.Time) bool {
 	if e := f.find(hash, key, refreshed); e != nil && e.fresh(now) {
 		return int(binary.BigEndian.Uint64(e.entry)) == n
 	}
-	l := &lookup{key: key, stamps: []uint64{7}}
+	l := &lookup{here: key, stamps: []uint64{7}}
 	f.offer(hash, f.find(hash, key, refreshed) != nil, l, binary.BigEndian.AppendUint64(nil, uint64(n)), answer{columns: &decodedColumns{}}, refreshed, now)
 	return false
 }
@@ -117,7 +117,7 @@ func TestFrontIsBounded(t *testing.T) {
 				if e := f.find(hash, key, 1); e != nil && int(binary.BigEndian.Uint64(e.entry)) != n {
 					t.Error("another key's answer")
 				}
-				l := &lookup{key: key, stamps: []uint64{7}}
+				l := &lookup{here: key, stamps: []uint64{7}}
 				entry := append(binary.BigEndian.AppendUint64(nil, uint64(n)), make([]byte, random.IntN(frontMost))...)
 				f.offer(hash, f.find(hash, key, 1) != nil, l, entry, answer{columns: &decodedColumns{}}, 1, now)
 				now = now.Add(time.Duration(random.IntN(int(frontFor / 10))))

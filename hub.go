@@ -16,8 +16,8 @@ import (
 )
 
 // hub holds what all Connectors of a process share that have the same namespace
-// and the same Redis: the versions. So a write through one *sql.DB is seen at
-// once by reads through another.
+// and the same Redis: the versions, and the memory. So a write through one *sql.DB is seen at
+// once by reads through another, and what one of them has answered no other answers with something older.
 type hub struct {
 	key      hubKey
 	client   redis.UniversalClient // nil without Redis
@@ -32,6 +32,14 @@ type hub struct {
 	// listener only, since it keeps those for as long as it lives.
 	listening       sync.Mutex
 	schemaListeners map[*hubRef]func()
+
+	// places are where the answers of its pools are in memory.
+	places struct {
+		sync.Mutex
+		of       map[placeKind]*place
+		memories map[int64]*memory // by size
+		last     uint64            // prefix
+	}
 }
 
 func (h *hub) schemaChanged() {
@@ -84,6 +92,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 	h := hubs.open[key]
 	if h == nil {
 		h = &hub{key: key, schemaListeners: make(map[*hubRef]func())}
+		h.places.of, h.places.memories = make(map[placeKind]*place), make(map[int64]*memory)
 		if cfg.Redis != "" {
 			client, breaker, err := newRedisClient(cfg)
 			if err != nil {

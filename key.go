@@ -42,7 +42,7 @@ func (c *conn) needSettings(ctx context.Context, names []string) error {
 // two questions share one. Arguments whose Value method has been called for it
 // are replaced in l.args by what it returned, also if there is no key.
 func (c *conn) makeKey(l *lookup) Reason {
-	e := c.argEncoder(c.keyBuf[:0])
+	e := c.argEncoder(append(c.keyBuf[:0], c.engine.place.prefix[:]...))
 	e.key = c.appendQuestion(e.key, l)
 	owned := false
 	for i := range l.args {
@@ -64,9 +64,13 @@ func (c *conn) makeKey(l *lookup) Reason {
 	if len(e.key) > cache.MaxKeySize {
 		return ReasonArgument
 	}
-	l.key, l.mutable = e.key, e.mutable
+	l.setKey(e.key)
+	l.mutable = e.mutable
 	return ""
 }
+
+// setKey takes the key in memory.
+func (l *lookup) setKey(here []byte) { l.here, l.key = here, here[len(place{}.prefix):] }
 
 func (c *conn) argEncoder(dst []byte) argEncoder {
 	if c.connector == nil {

@@ -107,8 +107,11 @@ type lookup struct {
 	args    []driver.NamedValue
 	opts    *options
 	key     []byte
+	here    []byte // key, with the place before it: the key in memory
 	stamps  []uint64
 	late    lateness
+	// maxAge is how old an answer may be by a rule or a hint, whoever has stored it; zero for no such limit.
+	maxAge time.Duration
 	// mutable: the arguments may be others by now than the key says.
 	mutable bool
 
@@ -140,7 +143,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.pass(ctx, p, ReasonUnknownSession, src, args)
 	}
 	l := &c.lookup
-	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts}
+	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts, maxAge: steering.ttl}
 	defer l.forget()
 	if reason := c.makeKey(l); reason != "" {
 		return c.pass(ctx, p, reason, src, l.args)
@@ -171,7 +174,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 // match returns the payload of an entry that is good now.
 func (l *lookup) match(entry []byte, now time.Time) (payload []byte, ok bool) {
 	payload, ok = cache.Match(entry, l.stamps, now.UnixMilli())
-	return payload, ok && !l.plan.churn.outdates(entry)
+	return payload, ok && !l.plan.churn.outdates(entry) && (l.maxAge == 0 || now.UnixMilli()-cache.StoredAt(entry) < l.maxAge.Milliseconds())
 }
 
 // forget lets go of what the caller owns.
@@ -180,9 +183,9 @@ func (l *lookup) forget() { l.args, l.src = nil, source{} }
 // fromL1 returns the rows of a good entry in L1, or nil. The versions have been
 // loaded; it adds the key's stamp.
 func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
-	f, refreshed := c.engine.front, c.engine.refreshed.Load()
-	hash := f.hash(l.key)
-	e := f.find(hash, l.key, refreshed)
+	f, refreshed := c.engine.front, c.engine.place.refreshed.Load()
+	hash := f.hash(l.here)
+	e := f.find(hash, l.here, refreshed)
 	if e != nil {
 		l.stamps[0] = e.stamp
 		if e.fresh(now) {
@@ -195,7 +198,7 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		l.stamps[0] = keyStamp(l.key)
 	}
 	level := &c.counters.L1
-	entry, ok := c.engine.l1.Lookup(l.key, nil)
+	entry, ok := c.engine.l1.Lookup(l.here, nil)
 	if !ok {
 		level.Misses.Add(1)
 		return nil
@@ -260,7 +263,7 @@ func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
 		if l.late.early > 0 && time.UnixMilli(d).Sub(now) < l.late.early {
 			c.renewLater(l, true)
 		}
-		c.keepInL1(l.key, entry, end.Sub(now)+l.late.keep())
+		c.keepInL1(l.here, entry, end.Sub(now)+l.late.keep())
 	}
 	return rows
 }
@@ -320,7 +323,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	if c.churns(l) {
 		return c.pass(ctx, l.plan, ReasonChurn, l.src, l.args)
 	}
-	local, haveLocal := e.l1.Lookup(l.key, nil)
+	local, haveLocal := e.l1.Lookup(l.here, nil)
 	c.loadStamps(l)
 	asking, cancel := forCache(ctx)
 	defer cancel()

@@ -32,7 +32,7 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		// A query that is under way may have begun before the change that the
 		// caller wants to see.
 		rec, err := c.fetch(ctx, l)
-		c.engine.refreshed.Add(1)
+		c.engine.place.refreshed.Add(1)
 		if err != nil {
 			return nil, err
 		}

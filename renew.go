@@ -263,7 +263,7 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 
 // refreshEarly has an answer renewed that was just given and is near its end.
 func (c *conn) refreshEarly(l *lookup, now time.Time) {
-	entry, ok := c.engine.l1.Lookup(l.key, nil)
+	entry, ok := c.engine.l1.Lookup(l.here, nil)
 	if ends := cache.Deadline(entry); ok && ends != 0 && time.UnixMilli(ends).Sub(now) < l.late.early {
 		c.renewLater(l, true)
 	}

@@ -122,7 +122,8 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.readBounded(ctx, l)
 	}
 	// What follows may use the connection's buffers for another key.
-	again := lookup{plan: l.plan, session: l.session, opts: l.opts, key: slices.Clone(l.key), late: l.late}
+	again := lookup{plan: l.plan, session: l.session, opts: l.opts, late: l.late}
+	again.setKey(slices.Clone(l.here))
 	rows, err := c.readBounded(ctx, l)
 	if err == nil || ctx.Err() != nil || !unreachable(err) {
 		return rows, err
@@ -139,7 +140,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 // as far as this process knows, and that none of this process's own changes concerns.
 func (c *conn) fromStale(l *lookup, now time.Time, d time.Duration) driver.Rows {
 	own := l.plan.ownChanges()
-	entry, ok := c.engine.l1.Lookup(l.key, nil)
+	entry, ok := c.engine.l1.Lookup(l.here, nil)
 	if !ok {
 		return nil
 	}

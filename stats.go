@@ -70,7 +70,8 @@ type Stats struct {
 	Latency Latencies
 	// L1Size is the memory that L1 has taken, in bytes: none before it holds something, and then
 	// all that it may have. L1Entries is how many entries it holds, those that are no
-	// longer good included. L1Evictions is how often one had to move for a new one.
+	// longer good included. L1Evictions is how often one had to move for a new one. Pools of this process
+	// that share an L1 (see Config.L1Size) each tell of the whole.
 	L1Size, L1Entries int64
 	L1Evictions       uint64
 	// Tables has the invalidations by table, and what they cost; those that cost most

@@ -34,7 +34,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	if err != nil {
 		return
 	}
-	c.keepInL1(l.key, entry, l1-time.Since(started)+l.late.keep())
+	c.keepInL1(l.here, entry, l1-time.Since(started)+l.late.keep())
 	if e.fills != nil {
 		shared := slices.Clone(entry)
 		cache.SetDeadline(shared, started.Add(l2).UnixMilli())

@@ -236,7 +236,9 @@ const warmBatch = 64
 
 // warmKey is under what memory holds an answer of which only the hash of its key is
 // known. No key of a statement is as short.
-func warmKey(hash string) []byte { return []byte("w" + hash) }
+func (e *engine) warmKey(hash string) []byte {
+	return append(e.place.prefix[:len(e.place.prefix):len(e.place.prefix)], "w"+hash...)
+}
 
 // takeHot takes the answers that Redis remembers as asked for most into memory.
 func (e *engine) takeHot(ctx context.Context, run *warming) error {

@@ -20,7 +20,7 @@ func (e *engine) keepWarm(hash string, entry []byte, now time.Time) bool {
 	} else if end = time.UnixMilli(d); !end.After(now) {
 		return false
 	}
-	if e.l1.Set(context.Background(), warmKey(hash), entry, end.Sub(now)) != nil {
+	if e.l1.Set(context.Background(), e.warmKey(hash), entry, end.Sub(now)) != nil {
 		return false
 	}
 	e.warmUntil.Store(end.UnixNano())
@@ -35,7 +35,7 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 	if now.UnixNano() >= e.warmUntil.Load() {
 		return nil
 	}
-	key := warmKey(e.hotName(l.key))
+	key := e.warmKey(e.hotName(l.key))
 	entry, ok := e.l1.Lookup(key, nil)
 	if !ok {
 		return nil
@@ -56,7 +56,7 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 		end = own
 		cache.SetDeadline(entry, end.UnixMilli())
 	}
-	c.keepInL1(l.key, entry, end.Sub(now)+l.late.keep())
+	c.keepInL1(l.here, entry, end.Sub(now)+l.late.keep())
 	c.hitL1(l, l.began)
 	return rows
 }
