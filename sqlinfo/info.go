@@ -139,6 +139,12 @@ type Info struct {
 	// a text with fewer than two, or with more than fit (then WritesAll is set).
 	Parts []*Info
 
+	// Atomic: run outside a transaction, the statement has changed all that it
+	// changes or nothing, and with an error of the server nothing. So are queries
+	// and DML. CALL and DO may have committed before they fail, and so may what
+	// cannot run inside a transaction (VACUUM, CREATE INDEX CONCURRENTLY).
+	// A function in Funcs may change something over a session of its own.
+	Atomic bool
 	// TxOp says what a Tx does.
 	TxOp TxOp
 	// TxChain: COMMIT or ROLLBACK with AND CHAIN: a new transaction begins at once.

@@ -94,6 +94,10 @@ func (s *scanner) verb() {
 	f := &s.frames[0]
 	info := s.info
 	switch s.cur.Keyword.word() {
+	case kwSelect, kwValues, kwTable, kwWith, kwInsert, kwUpdate, kwDelete, kwMerge, kwTruncate, kwCopy:
+		info.Atomic = true
+	}
+	switch s.cur.Keyword.word() {
 	case kwSelect, kwValues, kwTable, kwWith:
 		info.Kind = Read
 	case kwInsert, kwUpdate, kwDelete, kwMerge:
@@ -138,7 +142,7 @@ func (s *scanner) verb() {
 		s.definition()
 	default:
 		if s.punct(s.cur, '(') {
-			info.Kind = Read
+			info.Kind, info.Atomic = Read, true
 			return
 		}
 		info.WritesAll, info.ChangesSession = true, true
