@@ -14,7 +14,7 @@ BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## show the cache at work: brings its own database and Redis, under a minute
@@ -33,6 +33,17 @@ vet: ## run go vet over every module
 unit: ## run the tests that need no server
 	go test -race -timeout 30m $(UNIT)
 	$(foreach m,$(filter cache/%,$(ALONE)),(cd $(m) && GOWORK=off go test -race ./...) &&) true
+
+# What a user imports and the command, for systems that the tests do not run on.
+TARGET ?= windows/amd64
+.PHONY: cross
+cross: ## compile for another system, without cgo: make cross TARGET=windows/amd64
+	GOOS=$(word 1,$(subst /, ,$(TARGET))) GOARCH=$(word 2,$(subst /, ,$(TARGET))) CGO_ENABLED=0 go vet ./... ./cmd/mlcache/...
+	$(foreach m,$(filter cache/% metrics/%,$(ALONE)),(cd $(m) && GOWORK=off GOOS=$(word 1,$(subst /, ,$(TARGET))) GOARCH=$(word 2,$(subst /, ,$(TARGET))) CGO_ENABLED=0 go build ./...) &&) true
+
+.PHONY: unit-32-bit
+unit-32-bit: ## run the root module's unit tests as a 32-bit program (needs a processor that runs both)
+	GOARCH=386 CGO_ENABLED=0 go test -timeout 20m ./...
 
 .PHONY: model
 model: ## check the protocol's model with spin, exhaustively (a minute of processor time)
