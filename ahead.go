@@ -56,7 +56,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	if err != nil {
 		return nil, err
 	}
-	if rec.whole && !c.changed && e.schema.hold(&firstAnswer{
+	if rec.whole && !c.changed && !c.types.any && e.schema.hold(&firstAnswer{
 		query: src.query, args: slices.Clone(args), opts: opts, payload: rec.payload, started: started,
 		snapshot: snapshot, params: reportedParams(c.pgx),
 	}) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -178,6 +179,8 @@ func (c *Config) withDefaults() *Config {
 	var d Config
 	if c != nil {
 		d = *c
+		// The lists stay the caller's to change.
+		d.Tables, d.SkipTables, d.Rules = slices.Clone(d.Tables), slices.Clone(d.SkipTables), slices.Clone(d.Rules)
 	}
 	setDefault(&d.RedisMode, redisSingle)
 	setDefault(&d.Namespace, defaultNamespace)

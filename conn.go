@@ -78,7 +78,9 @@ type conn struct {
 
 	keyBuf   []byte
 	stampBuf []uint64
-	types    *pgtype.Map // used before there is an origin
+	nameRoom []string    // see namesFor
+	types    ownTypes    // of the origin
+	ownMap   *pgtype.Map // used while there is no origin
 }
 
 var (
@@ -113,6 +115,7 @@ func (c *conn) open(ctx context.Context) error {
 		c.pgx = pgxConn(origin)
 		c.resetDue = false
 		c.lookedAt = c.engine.second()
+		c.lookAtTypes()
 		c.opened()
 		return nil
 	}
@@ -153,7 +156,7 @@ func (c *conn) forgetOrigin() {
 	c.origin, c.pgx = nil, nil
 	c.resetDue = false
 	c.origins++
-	c.tx, c.changed, c.touched = txState{}, false, false
+	c.tx, c.changed, c.touched, c.types = txState{}, false, false, ownTypes{}
 	if c.schema != nil {
 		c.setSession(c.schema.base)
 	}
@@ -381,16 +384,4 @@ func (c *conn) renew(ctx context.Context) bool {
 		c.setSession(nil)
 	}
 	return true
-}
-
-// typeMap is the origin connection's, if there is one, since its owner may have
-// registered types on it.
-func (c *conn) typeMap() *pgtype.Map {
-	if c.pgx != nil {
-		return c.pgx.TypeMap()
-	}
-	if c.types == nil {
-		c.types = pgtype.NewMap()
-	}
-	return c.types
 }

@@ -33,9 +33,10 @@ type Connector struct {
 	// make it another tenant's session, and nothing can be answered before the
 	// origin has been asked whose session it is.
 	static bool
-	// plain: the origin is pgx's own connector without hooks, so its connections
-	// have pgx's own types and no others.
+	// plain: the origin is pgx's own connector without hooks.
 	plain bool
+	// plainTypes: its connections have pgx's own types and no others, until a program gets hold of one.
+	plainTypes bool
 
 	onRead atomic.Pointer[func(context.Context, ReadEvent)] // nil: nobody wants to know
 
@@ -73,7 +74,7 @@ func newConnector(origin driver.Connector, cfg *Config, plain bool, place string
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Connector{origin: origin, cfg: cfg, static: plain || cfg.StaticSessions, plain: plain, place: place}
+	c := &Connector{origin: origin, cfg: cfg, static: plain || cfg.StaticSessions, plain: plain, plainTypes: registersNothing(origin), place: place}
 	c.driver = &Driver{connector: c}
 	c.rules = &ruleBook{}
 	c.rules.setOwn(cfg.Rules)
@@ -98,7 +99,7 @@ func (c *Connector) begin() error {
 	if err != nil {
 		return err
 	}
-	e.renewer.init(e, c.static, c.plain)
+	e.renewer.init(e, c)
 	c.engine, c.closed, c.closing = e, false, false
 	return nil
 }

@@ -32,6 +32,12 @@ var resultFormats = pgx.QueryResultFormatsByOID{
 	pgtype.XIDOID:         pgx.BinaryFormatCode,
 }
 
+// isBinary says whether pgx's driver asks for the type in binary form, and so has a codec make its values.
+func isBinary(oid uint32) bool {
+	_, ok := resultFormats[oid]
+	return ok
+}
+
 // Seconds from the Unix epoch to PostgreSQL's, 2000-01-01 00:00:00 UTC.
 const postgresEpoch = 946684800
 

@@ -39,6 +39,8 @@ type engine struct {
 	started  time.Time
 	rules    *ruleBook
 	renewer  renewer
+
+	hooksTypes atomic.Int32 // see learnTypes
 	heat     *heat     // nil: not counted
 	adaptive *adaptive // nil: all live equally long in L1
 

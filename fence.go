@@ -142,5 +142,6 @@ func (c *conn) takeBack() {
 	if c.inTx() {
 		c.tx.pendingAll, c.tx.pendingDDL, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
 	}
+	c.lookAtTypes()
 	_ = raw.Release(context.Background(), invalidation.Unknown) // what could not be told is queued
 }

@@ -42,6 +42,7 @@ func (c *conn) needSettings(ctx context.Context, names []string) error {
 // two questions share one. Arguments whose Value method has been called for it
 // are replaced in l.args by what it returned, also if there is no key.
 func (c *conn) makeKey(l *lookup) Reason {
+	c.noticeTypes()
 	e := c.argEncoder(append(c.keyBuf[:0], c.engine.place.prefix[:]...))
 	e.key = c.appendQuestion(e.key, l)
 	owned := false
@@ -76,7 +77,7 @@ func (c *conn) argEncoder(dst []byte) argEncoder {
 	if c.connector == nil {
 		return argEncoder{key: dst} // a key for an answer that is there already
 	}
-	plain := c.connector.plain && !c.lent
+	plain := c.connector.plain && !c.lent && !c.types.any
 	return argEncoder{key: dst, plainPgx: plain, isPgx: c.connector.plain || c.pgx != nil}
 }
 
@@ -87,7 +88,11 @@ func (c *conn) appendQuestion(key []byte, l *lookup) []byte {
 	for _, name := range l.plan.settings {
 		key = cache.AppendString(key, c.custom[name])
 	}
-	return binary.AppendUvarint(key, uint64(len(l.args)))
+	key = binary.AppendUvarint(key, uint64(len(l.args)))
+	if c.types.any && len(l.args) > 0 {
+		key = append(key, c.types.id[:]...) // by which they are sent
+	}
+	return key
 }
 
 // stillAsked says whether the arguments are what they were when the key was made.

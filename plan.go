@@ -59,7 +59,6 @@ type plan struct {
 type decodedColumns struct {
 	block []byte
 	cols  []rowset.Column
-	names []string
 }
 
 // answer is a payload that is ready to be read, from its first row on. Copies of it
@@ -84,7 +83,7 @@ func (p *plan) open(payload []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	d := &decodedColumns{block: bytes.Clone(block), cols: cols, names: columnNames(cols)}
+	d := &decodedColumns{block: bytes.Clone(block), cols: cols}
 	p.decoded.Store(d)
 	return answer{r, d}, nil
 }

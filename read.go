@@ -121,6 +121,11 @@ type lookup struct {
 
 // read answers a statement that may be cached.
 func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.NamedValue, opts *options) (driver.Rows, error) {
+	if c.typesPending() {
+		if err := c.open(ctx); err != nil {
+			return c.pass(ctx, p, ReasonUnknownSession, src, args)
+		}
+	}
 	if c.session == nil {
 		if err := c.readBack(ctx); err != nil {
 			if ctx.Err() != nil {

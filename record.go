@@ -99,7 +99,7 @@ func (c *conn) recordWire(ctx context.Context, query string, args []driver.Named
 		more = rows.Next()
 	}
 	rec := &recording{}
-	out := &wireRows{conn: c, cols: cols, cells: make([][]byte, len(cols)), onEnd: onEnd}
+	out := &wireRows{conn: c, cols: cols, cells: make([][]byte, len(cols)), onEnd: onEnd, mapped: c.mapped(cols)}
 	switch {
 	case more: // beyond the limits; the row at hand has not been recorded
 		rec.tooLarge = true
@@ -126,7 +126,8 @@ func (c *conn) recordWire(ctx context.Context, query string, args []driver.Named
 
 // unrecorded hands on rows whose columns cannot be encoded.
 func (c *conn) unrecorded(rows pgx.Rows, cols []rowset.Column, more bool, onEnd func(error)) *recording {
-	return &recording{rows: &wireRows{conn: c, cols: cols, cells: make([][]byte, len(cols)), live: rows, atRow: more, onEnd: onEnd}}
+	return &recording{rows: &wireRows{conn: c, cols: cols, cells: make([][]byte, len(cols)), live: rows, atRow: more, onEnd: onEnd,
+		mapped: c.mapped(cols)}}
 }
 
 func wireColumns(fields []pgconn.FieldDescription) []rowset.Column {
@@ -219,7 +220,7 @@ func (c *conn) replay(p *plan, payload []byte, shared bool) (driver.Rows, error)
 // rowsAgain are rowsOver an answer that others give, too.
 func (c *conn) rowsAgain(e *frontEntry) driver.Rows {
 	rows := c.rowsOver(&e.answer, true)
-	if r, ok := rows.(*wireRows); ok && len(r.cells) > 0 {
+	if r, ok := rows.(*wireRows); ok && len(r.cells) > 0 && !r.mapped {
 		if r.made = e.made.Load(); r.made == nil {
 			r.making = e.make()
 		}
@@ -228,12 +229,12 @@ func (c *conn) rowsAgain(e *frontEntry) driver.Rows {
 }
 
 func (c *conn) rowsOver(a *answer, shared bool) driver.Rows {
-	cols, names := a.columns.cols, a.columns.names
+	cols := a.columns.cols
 	if a.reader.Mode() == rowset.Values {
-		return &valueRows{cols: cols, names: names, reader: a.reader, shared: shared, cells: make([][]byte, len(cols))}
+		return &valueRows{cols: cols, reader: a.reader, shared: shared, cells: make([][]byte, len(cols))}
 	}
 	rows := c.takeRows(len(cols))
-	rows.cols, rows.names, rows.reader, rows.shared = cols, names, a.reader, shared
+	rows.cols, rows.reader, rows.shared, rows.mapped = cols, a.reader, shared, c.mapped(cols)
 	rows.boxes.reset(a.reader.NumRows())
 	return rows
 }

@@ -48,11 +48,11 @@ const (
 	renewRefused = time.Minute
 )
 
-func (r *renewer) init(e *engine, static, plain bool) {
+func (r *renewer) init(e *engine, c *Connector) {
 	r.engine = e
 	r.flights = cache.NewFlights()
 	r.places = make(chan struct{}, renewPlaces)
-	r.connector = &Connector{origin: e.origin, cfg: e.cfg, rules: e.rules, engine: e, static: static, plain: plain}
+	r.connector = &Connector{origin: e.origin, cfg: e.cfg, rules: e.rules, engine: e, static: c.static, plain: c.plain, plainTypes: c.plainTypes}
 }
 
 // ownConnector makes connections for work of mlcache's own. Unlike Connector it has no

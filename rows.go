@@ -24,8 +24,11 @@ type wireRows struct {
 	cols   []rowset.Column
 	reader rowset.Reader
 	cells  [][]byte
-	names  []string
+	names  []string // the caller's, once he has asked
 	boxes  boxes
+
+	// mapped: values come from the connection's type map, on which the program has registered types of its own.
+	mapped bool
 
 	// shared: others read the same bytes later, so that nobody may get hold of a
 	// part that can be written to.
@@ -62,10 +65,28 @@ var (
 
 func (r *wireRows) Columns() []string {
 	if r.names == nil {
-		r.names = columnNames(r.cols)
+		r.names = r.conn.namesFor(r.cols)
 	}
 	return r.names
 }
+
+// namesFor returns the names of the columns in a slice that is the caller's, who may write to it. The slices of several
+// results lie side by side in memory, so that most take no allocation; nobody gets a part that somebody else has had.
+func (c *conn) namesFor(cols []rowset.Column) []string {
+	n := len(cols)
+	if len(c.nameRoom) < n {
+		c.nameRoom = make([]string, max(n, nameChunk))
+	}
+	names := c.nameRoom[:n:n]
+	c.nameRoom = c.nameRoom[n:]
+	for i := range cols {
+		names[i] = cols[i].Name
+	}
+	return names
+}
+
+// nameChunk is for how many names room is allocated at once.
+const nameChunk = 64
 
 func columnNames(cols []rowset.Column) []string {
 	names := make([]string, len(cols))
@@ -124,7 +145,7 @@ func (r *wireRows) Next(dest []driver.Value) error {
 			dest[i] = nil
 			continue
 		}
-		v, err := decodeCell(r.typeMap, &r.boxes, r.cols[i].TypeOID, r.cols[i].Format, r.own(i))
+		v, err := r.value(i)
 		if err != nil {
 			return fieldError(i, err)
 		}
@@ -137,6 +158,15 @@ func (r *wireRows) Next(dest []driver.Value) error {
 		r.at += len(r.cells)
 	}
 	return nil
+}
+
+// value makes the value of a cell that is not NULL.
+func (r *wireRows) value(i int) (driver.Value, error) {
+	col := &r.cols[i]
+	if r.mapped && isBinary(col.TypeOID) {
+		return decodeByMap(r.conn.typeMap(), col.TypeOID, col.Format, r.own(i))
+	}
+	return decodeCell(r.typeMap, &r.boxes, col.TypeOID, col.Format, r.own(i))
 }
 
 // own returns the cell, copied if its memory belongs to somebody else. A string

@@ -62,9 +62,9 @@ func (r *wireRows) madeValue(index int) (driver.Value, error) {
 		return copyOf(r.made.values[at]), nil
 	}
 	var v driver.Value
-	if cell := r.own(index); cell != nil {
+	if r.cells[index] != nil {
 		var err error
-		if v, err = decodeCell(r.typeMap, &r.boxes, r.cols[index].TypeOID, r.cols[index].Format, cell); err != nil {
+		if v, err = r.value(index); err != nil {
 			return nil, err
 		}
 	}

@@ -263,6 +263,9 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 		return nil, err
 	}
 	defer origin.Close()
+	if pc := pgxConn(origin); pc != nil {
+		e.learnTypes(ownTypesOn(pc.TypeMap()) != 0)
+	}
 	q := newQuerier(origin)
 	st := &schemaState{loaded: time.Now(), cell: e.schema.cell}
 	version := e.schema.known(ctx)
