@@ -1,6 +1,7 @@
 package mlcache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -181,6 +182,10 @@ func (c *Config) withDefaults() *Config {
 		d = *c
 		// The lists stay the caller's to change.
 		d.Tables, d.SkipTables, d.Rules = slices.Clone(d.Tables), slices.Clone(d.SkipTables), slices.Clone(d.Rules)
+		d.EntryKeys = slices.Clone(d.EntryKeys)
+		for i, key := range d.EntryKeys {
+			d.EntryKeys[i] = bytes.Clone(key)
+		}
 	}
 	setDefault(&d.RedisMode, redisSingle)
 	setDefault(&d.Namespace, defaultNamespace)

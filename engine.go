@@ -41,8 +41,8 @@ type engine struct {
 	renewer  renewer
 
 	hooksTypes atomic.Int32 // see learnTypes
-	heat     *heat     // nil: not counted
-	adaptive *adaptive // nil: all live equally long in L1
+	heat       *heat        // nil: not counted
+	adaptive   *adaptive    // nil: all live equally long in L1
 
 	warmUntil atomic.Int64 // until when keepWarm's entries may be there, in Unix nanoseconds
 
