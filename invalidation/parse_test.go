@@ -20,7 +20,7 @@ func TestParseReply(t *testing.T) {
 	if len(r.states) != 2 || r.states[0] != (state{nonce: 1}) || r.states[1] != (state{nonce: 1<<64 - 1, fenced: 5 * time.Second}) {
 		t.Errorf("states %+v", r.states)
 	}
-	r, err = parseReply("poll", []any{head, "+", "a b", "0000000000000007 0"})
+	r, err = parseReply("poll", []any{head, "+ 0", "a b", "0000000000000007 0"})
 	if err != nil || !r.complete || len(r.states) != 1 || r.states[0] != (state{scope: "a b", nonce: 7}) {
 		t.Errorf("poll: %+v, %v", r, err)
 	}
@@ -34,7 +34,7 @@ func TestParseReply(t *testing.T) {
 			t.Errorf("%v: no error, %+v", bad, r)
 		}
 	}
-	for _, bad := range []any{[]any{head}, []any{head, "+", "a"}, []any{head, "+", int64(1), "0000000000000001 0"}} {
+	for _, bad := range []any{[]any{head}, []any{head, "+ 0", "a"}, []any{head, "+ 0", int64(1), "0000000000000001 0"}} {
 		if r, err := parseReply("poll", bad); err == nil {
 			t.Errorf("%v: no error, %+v", bad, r)
 		}
@@ -102,7 +102,7 @@ func FuzzParseMessage(f *testing.F) {
 }
 
 func FuzzParseReply(f *testing.F) {
-	f.Add("aaaaaaaaaaaaaaaa 00000000000000ff 250 42 40 0", "+", "t", "0000000000000007 0")
+	f.Add("aaaaaaaaaaaaaaaa 00000000000000ff 250 42 40 0", "+ 0", "t", "0000000000000007 0")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		for _, op := range []string{"read", "poll"} {
 			for _, raw := range [][]any{{a}, {a, b}, {a, b, c}, {a, b, c, d}} {

@@ -110,9 +110,11 @@ func (v *Versions) poll(ctx context.Context) {
 	asked := time.Now()
 	err := v.drain(ctx)
 	sent := time.Now()
-	current := false
+	current, proven := false, time.Duration(0)
 	if err == nil {
-		current, err = v.catchUp(ctx)
+		if current, proven, err = v.catchUp(ctx); err == nil && proven >= time.Duration(v.bound.Load()) {
+			err = errUnproven
+		}
 	}
 	var calls []func() // without the lock: a log may be kept in a database
 	defer func() { run(calls) }()
@@ -127,7 +129,8 @@ func (v *Versions) poll(ctx context.Context) {
 		}
 		if current && v.queue.empty() {
 			if !recovering {
-				v.validated.Store(&sent)
+				at := sent.Add(-proven)
+				v.validated.Store(&at)
 			}
 			v.paused.Store(false)
 		}
@@ -140,9 +143,7 @@ func (v *Versions) poll(ctx context.Context) {
 		v.failures, v.retryAt = 0, time.Time{}
 	} else if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		if v.failures == 0 {
-			calls = append(calls, func() {
-				v.log.Warn("mlcache: Redis does not answer; the cache stops at the end of its lease", "namespace", v.cfg.Namespace, "error", err)
-			})
+			calls = append(calls, func() { v.log.Warn(pollFailure(err), "namespace", v.cfg.Namespace, "error", err) })
 		}
 		v.counters.pollErrors.Add(1)
 		v.broken(asked)
@@ -154,15 +155,16 @@ func (v *Versions) poll(ctx context.Context) {
 	v.round = make(chan struct{})
 }
 
-// catchUp applies every change since the last poll and reports whether this process is up to date then. Only one runs
+// catchUp applies every change since the last poll and reports whether this process is up to date then, and how long ago
+// Redis has proven that it takes changes. Only one runs
 // at a time, so that of two births the one asked for later is the newer one.
-func (v *Versions) catchUp(ctx context.Context) (bool, error) {
+func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Duration, err error) {
 	v.mu.Lock()
 	from, losses := v.polled, v.losses
 	v.mu.Unlock()
-	r, err := v.call(ctx, "poll", from)
+	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds())
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	var calls []func()
 	v.mu.Lock()
@@ -172,7 +174,7 @@ func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	for len(again) > 0 {
 		n := min(len(again), drainAtOnce)
 		if err := v.read(ctx, again[:n]); err != nil {
-			return false, err
+			return false, 0, err
 		}
 		again = again[n:]
 	}
@@ -181,11 +183,11 @@ func (v *Versions) catchUp(ctx context.Context) (bool, error) {
 	if !ok || v.lost || r.birth != v.birth {
 		// Something newer has come in between: the answer is of no use.
 		v.kick()
-		return false, nil
+		return false, 0, nil
 	}
 	v.polled = max(v.polled, r.seq)
 	v.published = max(v.published, r.published)
-	return true, nil
+	return true, r.proven, nil
 }
 
 // apply takes over the answer to a poll, if it can, and returns the cells that must be read before the process is up to

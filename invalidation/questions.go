@@ -88,7 +88,8 @@ func (v *Versions) read(ctx context.Context, cells []*Cell) error {
 }
 
 // Current asks Redis now whether the cells still have these versions, in one round trip, and applies what it learns. It
-// returns nil when they do, ErrStale when they do not, and another error when Redis did not answer. The epoch's cell
+// returns nil when they do, ErrStale when they do not, and another error when Redis did not answer, or has not been known to take changes
+// for longer than MaxStaleness, which Current finds out by one more round trip after a pause. The epoch's cell
 // may be among them. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller. It may be called twice; what counts is then the
 // second time.
 func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, extra func(redis.Pipeliner)) error {
@@ -117,6 +118,9 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 		return errRecovering
 	}
 	v.mu.Unlock()
+	if err := v.proven(ctx, sent); err != nil {
+		return err
+	}
 	if extra == nil {
 		same, err := v.confirm(ctx, sent, cells, nonces)
 		if err != nil {

@@ -29,7 +29,8 @@ type state struct {
 type reply struct {
 	header
 	states   []state
-	complete bool // poll: states holds every scope that changed
+	complete bool          // poll: states holds every scope that changed
+	proven   time.Duration // poll: how long ago Redis has taken a write
 }
 
 // parseReply reads the script's answer to op. It trusts nothing: what Redis holds may have been written by anybody.
@@ -53,8 +54,12 @@ func parseReply(op string, raw any) (reply, error) {
 		if len(list) == 0 {
 			return r, errReply
 		}
-		mark, _ := list[0].(string)
+		said, _ := list[0].(string)
+		mark, age, _ := strings.Cut(said, " ")
 		r.complete = mark == "+"
+		if r.proven, err = parseMillis(age); err != nil {
+			return r, err
+		}
 		list, step = list[1:], 2
 	}
 	if len(list)%step != 0 {

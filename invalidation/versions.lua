@@ -10,6 +10,7 @@
 --   s<scope>   nonce;id:leaseEnd;id:leaseEnd
 --              An id with a ! before it belongs to a fence that was released before its command arrived: when that
 --              comes, it takes this out and does nothing else.
+--   t          when Redis last took a write for the sake of a poll, in ms of this server's clock
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
 -- A hit asks for e alone and takes b, i and w for unchanged with it (confirm.go): what changes one of those, or puts a
 -- fence into w, makes a new epoch.
@@ -34,6 +35,22 @@ local function nobody(info)
 end
 
 local function int(n) return format('%d', n) end
+
+-- Where memory is full and nothing can be evicted, Redis refuses what may take more of it, unless the script has written
+-- before. HDEL is a write that it does not refuse. What versions take is little, and without it no change would become known.
+-- A hash that is not there yet may have been evicted, and would be at once again. It returns Redis's refusal, nil if there is none.
+local function refused(exists, ...)
+  local r = redis.pcall('HSET', key, ...)
+  if exists and type(r) == 'table' and r.err and find(r.err, 'OOM', 1, true) then
+    redis.pcall('HDEL', key, '')
+    r = redis.pcall('HSET', key, ...)
+  end
+  if type(r) == 'table' and r.err then return r end
+end
+local function hset(exists, ...)
+  if refused(exists, ...) then call('HSET', key, ...) end
+end
+
 local function clock()
   local t = call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -101,16 +118,16 @@ local function usual()
   local at, new = 4 * n, int(seq)
   changes[at + 1], changes[at + 2] = 'q', new
   if fencing then
-    call('HSET', key, unpack(changes))
+    hset(true, unpack(changes))
     return {birth .. ' ' .. epoch .. ' 0 ' .. new .. ' ' .. pub .. ' 0'}
   end
   if nobody(info) then
-    call('HSET', key, unpack(changes))
+    hset(true, unpack(changes))
   else
     local before = pub
     pub = new
     changes[at + 3], changes[at + 4] = 'p', pub
-    call('HSET', key, unpack(changes))
+    hset(true, unpack(changes))
     if #body > MESSAGE_MAX then body = '' end
     redis.pcall('PUBLISH', channel, '1 ' .. birth .. ' ' .. epoch .. ' ' .. before .. ' ' .. pub .. ' ' .. n .. ' ' .. body)
   end
@@ -187,7 +204,7 @@ local function put(field, value)
 end
 local function flush()
   for first = 1, written, 2 * MANY do
-    call('HSET', key, unpack(changes, first, math.min(first + 2 * MANY - 1, written)))
+    hset(h[1], unpack(changes, first, math.min(first + 2 * MANY - 1, written)))
   end
   changes, written = {}, 0
 end
@@ -317,11 +334,24 @@ if op == 'read' then
   end
 
 elseif op == 'poll' then
-  local from = tonumber(ARGV[6])
+  -- Redis may answer and take no change: a full memory, a snapshot that failed, too few replicas. Then nobody hears of what the
+  -- others change, and whoever serves must notice. So one poll in a while writes, as a fence does, and what the caller knows is as
+  -- old as the last such write: how old, in ms, stands in the answer. A user without the right to write relies on others.
+  -- The op's own arguments are the number from which on changes are wanted, and how old that write may be.
+  local from, within, age = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(call('HMGET', key, 't')[1])
+  age = age and age <= now and now - age or 1e9
+  if age >= within then
+    local why = refused(h[1], 't', int(now))
+    if not why then
+      age = 0
+    elseif not find(why.err, 'NOPERM', 1, true) and not find(why.err, "can't run", 1, true) then -- before Redis 7.2
+      return why
+    end
+  end
   if known ~= birth or from > seq or seq - from > RING then
-    out[2] = '-'
+    out[2] = '- ' .. int(age)
   else
-    out[2] = '+'
+    out[2] = '+ ' .. int(age)
     local seen = {['']=true}
     for first = from + 1, seq, 256 do
       local names = {}
