@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -44,8 +42,9 @@ type conn struct {
 
 	// session is nil while its state is not known.
 	session *session
-	// names is the last known session whose search path and user still hold; nil
-	// while those are not known. It is session if that is not nil.
+	// names is the last known session of which all still holds that the names in a
+	// text depend on; nil while that is not known. It is session if that is not nil.
+	// Inside a transaction it can be one in doubt: see session.among.
 	names *session
 	// custom are the values of settings that policies asked for, read since
 	// session is known. The server does not list custom settings by itself.
@@ -161,75 +160,6 @@ func (c *conn) forgetOrigin() {
 		c.setSession(c.schema.base)
 	}
 }
-
-// freshFor is how long after the base session was read a new connection is taken
-// to start alike. ALTER ROLE … SET can change that at any time.
-const freshFor = 2 * time.Second
-
-// opened decides whether the new session is like every fresh one.
-func (c *conn) opened() {
-	st := c.schema
-	switch {
-	case st == nil || st.snapshot == nil:
-	case c.pgx != nil && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
-	default:
-		c.setSession(nil)
-	}
-}
-
-// setSession replaces what is known of the session; nil for nothing.
-func (c *conn) setSession(s *session) {
-	if s == nil || c.names == nil || s.names != c.names.names {
-		c.forgetPlans()
-	}
-	c.session, c.names = s, s
-	c.custom = nil
-}
-
-// canAsk says whether the server would answer a query of mlcache's own: it does
-// not in a transaction that has failed. In one that has not, the query comes
-// right before one of the user's, so it moves no snapshot that the user could
-// still choose.
-func (c *conn) canAsk() bool {
-	return c.pgx == nil && !c.tx.open || c.pgx != nil && c.pgx.PgConn().TxStatus() != 'E'
-}
-
-// readBack asks the server for the session's state, where it is not known. What
-// it learns inside a transaction that changed the state is dropped at its end.
-func (c *conn) readBack(ctx context.Context) error {
-	if err := c.open(ctx); err != nil {
-		return err
-	}
-	if c.session != nil {
-		return nil
-	}
-	if !c.hasCatalog() {
-		return errUnknownSession
-	}
-	if c.pooled && c.touched {
-		return errUnknownSession
-	}
-	s, err := readSession(ctx, newQuerier(c.origin), c.schema.system, c.engine.sessionSalt(c.origin))
-	if err != nil {
-		return err
-	}
-	if c.pgx != nil && s.pid != strconv.FormatUint(uint64(c.pgx.PgConn().PID()), 10) {
-		// A pooler is in between, and the next statement may be run by another
-		// session than has just answered. As long as this connection has changed
-		// nothing, all of them are taken to be as every fresh one.
-		c.pooled = true
-		if c.touched {
-			return errUnknownSession
-		}
-		if s.id != c.schema.base.id {
-			s.bypass = ReasonUnknownSession
-		}
-	}
-	c.setSession(s)
-	return nil
-}
-
-var errUnknownSession = errors.New("mlcache: the state of the session is not known")
 
 // Conn returns the pgx connection underneath, as pgx's own driver connection
 // does; nil if the origin is not pgx or cannot be reached. What is done with it
@@ -351,37 +281,4 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	res, err := originExec(ctx, c.origin, query, args)
 	change.done(err)
 	return res, err
-}
-
-// renew takes over the newest state of the schema. It returns false if there is
-// none now.
-func (c *conn) renew(ctx context.Context) bool {
-	waiting, cancel := forCache(ctx)
-	st := c.engine.schema.get(waiting)
-	cancel()
-	if st == nil || st == c.schema {
-		return st != nil
-	}
-	first := c.schema == nil
-	if first && c.ahead != "" {
-		c.changed = c.changed || c.engine.newPlan(c.ahead, nil, st, st.base).touchesSession
-		c.ahead = ""
-	}
-	c.schema = st
-	c.forgetPlans()
-	switch {
-	case c.tx.touchedSession:
-		// Not before the end of the transaction.
-	case st.snapshot != nil && !c.connector.static:
-		c.setSession(nil)
-	case c.origin == nil || st.snapshot == nil && first:
-		c.setSession(st.base)
-	case first && !c.changed:
-		c.setSession(st.base)
-		c.opened()
-	default:
-		// How names resolve may have changed, with the schema or before it was known.
-		c.setSession(nil)
-	}
-	return true
 }

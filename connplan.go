@@ -30,7 +30,7 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 			return blindPlan(query, ReasonNoCatalog)
 		}
 	}
-	if c.names == nil && c.hasCatalog() && c.canAsk() && c.dependsOnNames(query) {
+	if (c.names == nil || c.names.inDoubt()) && c.hasCatalog() && !c.inTx() && c.dependsOnNames(query) {
 		if err := c.readBack(ctx); err != nil {
 			if ctx.Err() != nil {
 				// pgx has closed the connection over it: the caller gets the error
@@ -78,9 +78,10 @@ func vouchedText(query string, tables []string) string {
 
 // needsCatalog is false for statements whose plan is the same whatever the schema:
 // the DDL of a migration, of which each drops what is known of the schema, must not
-// have it read again for the next one.
+// have it read again for the next one, nor the transaction around it.
 func (c *conn) needsCatalog(query string) bool {
-	return c.dependsOnNames(query) && !sqlinfo.Parse(query).DDL
+	info := sqlinfo.Parse(query)
+	return c.dependsOnNames(query) && !info.DDL && (c.pgx == nil || info.Kind != sqlinfo.Tx)
 }
 
 // wasCutShort returns, once, the error of a question of mlcache's own that the
@@ -92,14 +93,14 @@ func (c *conn) wasCutShort() error {
 }
 
 // dependsOnNames is false for the statements that make names resolve otherwise:
-// several of them often come in a row, and only then a query. An origin that
-// cannot be asked inside a transaction is asked before it.
+// several of them often come in a row, and only then a query. Nothing is asked
+// inside a transaction, so it is before one.
 func (c *conn) dependsOnNames(query string) bool {
 	switch info := sqlinfo.Parse(query); info.Kind {
 	case sqlinfo.Session:
 		return false
 	case sqlinfo.Tx:
-		return c.pgx == nil && info.TxOp == sqlinfo.TxBegin
+		return info.TxOp == sqlinfo.TxBegin
 	}
 	return true
 }

@@ -18,13 +18,14 @@ func (c *conn) needSettings(ctx context.Context, names []string) error {
 		if _, ok := c.custom[name]; ok {
 			continue
 		}
-		if err := c.open(ctx); err != nil {
+		q, err := c.asker(ctx)
+		if err != nil {
 			return err
 		}
 		if c.session == nil {
 			return errUnknownSession // it opened as another one; the next read knows
 		}
-		values, err := readSettings(ctx, newQuerier(c.origin), names)
+		values, err := readSettings(ctx, q, names)
 		if err != nil {
 			return err
 		}

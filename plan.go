@@ -41,9 +41,11 @@ type plan struct {
 	// fenced; nil elsewhere. Nobody may change them.
 	held []*invalidation.Cell
 	ddl  bool
-	// touchesSession says that the statement can change the session's state;
-	// touchesNames, that it can change how the session resolves names.
-	touchesSession, touchesNames bool
+	// touchesSession: the statement may change the session's state. touchesNames: it
+	// may change anything that the names in a text depend on. movesPath: of that
+	// only the search path and the role, to the schemas toPath if that is not nil.
+	touchesSession, touchesNames, movesPath bool
+	toPath                                  []string
 
 	decoded   atomic.Pointer[decodedColumns]
 	churn     churn
@@ -112,17 +114,6 @@ func (p *plan) isWrite() bool { return p.writesAll || len(p.writes) > 0 }
 // those contains a dot or is a plain identifier.
 const scopeSchema = "!schema"
 
-// blindPlan is the plan of a text while the schema, or how the session resolves
-// names, is not known: it caches nothing, and a write drops everything.
-func blindPlan(text string, reason Reason) *plan {
-	info := sqlinfo.Parse(text)
-	closure := catalog.NoCatalog(info)
-	p := &plan{info: info, reason: reason, ddl: closure.DDL}
-	p.writesAll = closure.WritesAll || closure.DDL || len(closure.Writes) > 0 || info.Kind == sqlinfo.Unknown
-	p.setSession(info, closure.Session)
-	return p
-}
-
 // newPlan makes the plan of a text. s is nil while it is not known how the
 // session resolves names. tables are those that the caller names beside the text.
 func (e *engine) newPlan(text string, tables []string, st *schemaState, s *session) *plan {
@@ -158,13 +149,16 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	if len(tables) > 0 && vouchedFor(p.reason) && !p.isWrite() {
 		p.reason = ""
 	}
-	p.setSession(info, closure.Session)
+	p.setSession(info, closure.Session && !closure.OnlySettings)
 	p.settings = closure.Settings
 	if p.reason == "" {
 		p.reason = e.configReason(info, closure.Reads)
 	}
 	if p.reason == "" && (p.isWrite() || info.Kind != sqlinfo.Read) {
 		p.reason = sqlinfo.ReasonNotRead
+	}
+	if p.reason == "" && s.inDoubt() {
+		p.reason = ReasonUnknownSession
 	}
 	if p.reason != "" {
 		return p
@@ -207,34 +201,6 @@ func vouchedFor(r Reason) bool {
 		return true
 	}
 	return false
-}
-
-// setSession says what the statement does to the session. functionEffect is
-// true if a function, trigger or the like that it reaches may set something.
-func (p *plan) setSession(info *sqlinfo.Info, functionEffect bool) {
-	p.touchesSession = functionEffect || info.Temp || info.Kind == sqlinfo.Unknown
-	p.touchesNames = p.touchesSession
-	parts := info.Parts
-	if len(parts) == 0 {
-		parts = []*sqlinfo.Info{info}
-	}
-	for _, part := range parts {
-		switch part.SessionOp {
-		case sqlinfo.SessionNone, sqlinfo.SessionConstraints, sqlinfo.SessionDiscardOther, sqlinfo.SessionPrepare,
-			sqlinfo.SessionDeallocate, sqlinfo.SessionListen, sqlinfo.SessionUnlisten:
-		case sqlinfo.SessionSet, sqlinfo.SessionSetLocal, sqlinfo.SessionReset, sqlinfo.SessionCharacteristics:
-			p.touchesSession = true
-			switch part.Setting {
-			case "search_path", "role", "session_authorization", "":
-				p.touchesNames = p.touchesNames || part.SessionOp != sqlinfo.SessionCharacteristics
-			}
-		default:
-			p.touchesSession, p.touchesNames = true, true
-		}
-		if part.Temp {
-			p.touchesSession, p.touchesNames = true, true
-		}
-	}
 }
 
 // configReason applies the mode and the lists of tables.

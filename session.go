@@ -41,6 +41,9 @@ type session struct {
 	pid string
 	// blind: the text's encoding is not the one that its bytes are read in.
 	blind bool
+	// anyOrder: which of the schemas in path are searched, and in which order, is not
+	// known; anyPath: nor are the schemas. See among.
+	anyOrder, anyPath bool
 	// bypass is why nothing may be answered from the cache in this session. Empty
 	// if it may.
 	bypass Reason
@@ -48,7 +51,10 @@ type session struct {
 
 // catalogSession is what the catalog must know to resolve names.
 func (s *session) catalogSession() catalog.Session {
-	return catalog.Session{SearchPath: s.path, Role: s.user, TempRelations: s.temp, TempPlain: s.tempPlain}
+	return catalog.Session{
+		SearchPath: s.path, Role: s.user, TempRelations: s.temp, TempPlain: s.tempPlain,
+		AnyOrder: s.anyOrder, AnyPath: s.anyPath,
+	}
 }
 
 // sessionQuery reads a session's state. Every name is qualified, so that nothing
@@ -171,9 +177,14 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 		s.temp = []string{}
 	}
 	copy(s.id[:], h.Sum(nil))
-	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t", s.user, s.path, s.temp, s.tempPlain, s.oldStrings, s.blind))
-	copy(s.names[:], names[:])
+	s.digestNames()
 	return s, nil
+}
+
+func (s *session) digestNames() {
+	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t %t %t",
+		s.user, s.path, s.temp, s.tempPlain, s.oldStrings, s.blind, s.anyOrder, s.anyPath))
+	copy(s.names[:], names[:])
 }
 
 // readSettings reads settings by name. One that is not set is told apart from one

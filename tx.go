@@ -40,8 +40,8 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	if c.pgx == nil {
-		c.plan(ctx, "BEGIN")
+	if err := c.beforeTx(ctx); err != nil {
+		return nil, err
 	}
 	origin, err := originBegin(ctx, c.origin, opts)
 	if err != nil {
@@ -49,6 +49,17 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	}
 	c.tx.open = true
 	return &tx{conn: c, origin: origin}, nil
+}
+
+// beforeTx learns how the session resolves names, if that is not known: inside the
+// transaction it is too late. The schema's state is not read for it: a migration has
+// many transactions, each of which drops it.
+func (c *conn) beforeTx(ctx context.Context) error {
+	if c.pgx != nil && c.engine.schema.current.Load() == nil {
+		return nil
+	}
+	c.plan(ctx, "BEGIN")
+	return c.wasCutShort()
 }
 
 // Begin is BeginTx with default options.
@@ -151,20 +162,24 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 		c.tx.open = txAfter(c.tx.open, p.info)
 	}
 	isTx := c.inTx()
-	if !isTx && (p.ddl || c.tx.pendingDDL) {
+	if (p.ddl || c.tx.pendingDDL) && (!isTx || p.mayCommit()) {
+		// At the end of the transaction, though COMMIT AND CHAIN has begun another one.
 		c.engine.schema.drop()
 	}
 	if isTx {
 		c.collect(p) // also for a text that began the transaction itself
 	} else if wasTx || p.touchesSession {
 		if !wasTx {
-			c.tx.touchedSession, c.tx.touchedNames = p.touchesSession, p.touchesNames
+			c.tx.touchedSession, c.tx.touchedNames = p.touchesSession, p.touchesNames || p.movesPath
 		}
 		c.endTx()
 	}
 	if isTx && p.touchesSession {
 		// At once, too: names resolve differently from here on.
 		c.touch(true, p.touchesNames)
+		if p.movesPath {
+			c.doubtPath(p.toPath)
+		}
 	}
 }
 
@@ -172,7 +187,7 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 func (c *conn) collect(p *plan) {
 	if p.touchesSession {
 		c.tx.touchedSession = true
-		c.tx.touchedNames = c.tx.touchedNames || p.touchesNames
+		c.tx.touchedNames = c.tx.touchedNames || p.touchesNames || p.movesPath
 	}
 	c.tx.pendingAll = c.tx.pendingAll || p.writesAll
 	c.tx.pendingDDL = c.tx.pendingDDL || p.ddl

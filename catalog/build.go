@@ -251,6 +251,8 @@ func (b *builder) tie(s *Snapshot, l link) {
 		s.closed[l.a] = true
 	case "date type":
 		s.dateTypes[l.a] = true
+	case "runs anything":
+		b.anything(l)
 	case "domain":
 		b.types[id(l.a)] = &domain{name: l.c, base: id(l.d)}
 	}
@@ -330,7 +332,7 @@ func (r *relation) climb() {
 		r.ancestors = append(r.ancestors, next)
 		todo = append(todo[:len(todo):len(todo)], next.parents...)
 	}
-	active := r.rls || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite) > 0
+	active := r.rls || r.runsAnything || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite) > 0
 	for _, a := range r.ancestors {
 		if active {
 			a.active = append(a.active, r)

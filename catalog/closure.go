@@ -33,8 +33,13 @@ type Closure struct {
 	// Session: the statement may, by a function it calls, change the settings of
 	// the session or create temporary tables, so that what is known of the session
 	// must be read again from the server. Statements that say so in their own text
-	// (SET, RESET, DISCARD) are sqlinfo's to report, by Info.Kind.
+	// (SET, RESET, DISCARD) are sqlinfo's to report, by Info.Kind, and so are calls of
+	// set_config that name a setting by a constant and one on which no name depends,
+	// by Info.ChangedSettings.
 	Session bool
+	// OnlySettings: Session is set, and for no more than the settings in
+	// Info.ChangedSettings.
+	OnlySettings bool
 
 	// Refusal is empty if the answer of the statement may be kept until one of
 	// Reads is written; else it says why not. A statement that writes always has one.

@@ -113,7 +113,7 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool 
 	if runsText[n.Name] {
 		w.opaque(n.Name)
 	}
-	if n.Name == "set_config" {
+	if n.Name == "set_config" && !r.setsConstants {
 		w.session = true
 	}
 	return ok || safe || len(found) > 0 || ownFunction(n)

@@ -28,7 +28,7 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 		if runsText[n.Name] || !ownFunction(n) {
 			c.WritesAll, c.Session = true, true
 		}
-		if n.Name == "set_config" {
+		if n.Name == "set_config" && changesNames(info) {
 			c.Session = true
 		}
 	}

@@ -11,6 +11,8 @@ import (
 // path is a way to look up unqualified names.
 type path struct {
 	schemas []string
+	// each: all of schemas count, and not the first that has the name.
+	each bool
 	// open: the role in force may use all of schemas.
 	open bool
 	// own is what a function has set the path to; nil if none has.
@@ -35,7 +37,7 @@ type path struct {
 var qualified = path{schemas: []string{"pg_catalog"}, key: "pg_catalog"}
 
 func newPath(sess Session) *path {
-	p := &path{schemas: sess.SearchPath, open: true, role: sess.Role, any: sess.AnyPath}
+	p := &path{schemas: sess.SearchPath, open: true, each: sess.AnyOrder, role: sess.Role, any: sess.AnyPath}
 	for _, schema := range sess.SearchPath {
 		if !isTemp(schema) {
 			continue
@@ -54,7 +56,7 @@ func newPath(sess Session) *path {
 
 // named gives the path its key; by is how it came to be.
 func (p *path) named(by string) *path {
-	p.key = fmt.Sprintf("%s %q %t %t %q %q", by, p.role, p.any, p.outside, p.schemas, p.own)
+	p.key = fmt.Sprintf("%s %q %t %t %t %q %q", by, p.role, p.any, p.outside, p.each, p.schemas, p.own)
 	return p
 }
 
@@ -129,7 +131,7 @@ func (p *path) temporary(n sqlinfo.Name) (temp, plain bool) {
 }
 
 // find gives the relations that a name may mean besides temporary ones: at most
-// one if the path is known and all of it is open to the role in force, since the
+// one if the path is known, with its order, and all of it is open to the role in force, since the
 // first schema that has the name wins.
 func (s *Snapshot) find(n sqlinfo.Name, p *path) []*relation {
 	if n.Schema != "" {
@@ -150,7 +152,7 @@ func (s *Snapshot) find(n sqlinfo.Name, p *path) []*relation {
 	for i, schema := range p.schemas {
 		if r := s.relations[schema][n.Name]; r != nil && !slices.Contains(p.schemas[:i], schema) {
 			found = append(found, r)
-			if p.open || !s.closed[schema] {
+			if !p.each && (p.open || !s.closed[schema]) {
 				break
 			}
 		}

@@ -150,7 +150,9 @@ WHERE t.oid >= 16384 AND (t.typtype IN ('r', 'm') OR t.typtype = 'c' AND c.relki
 UNION ALL
 SELECT 'domain column', a.attrelid::text, a.atttypid::text, NULL, NULL, NULL
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-WHERE t.typtype = 'd' AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped`
+WHERE t.typtype = 'd' AND t.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+` + queryRunsAnything
 
 // queryDepends gives what parsed expressions refer to, by identity and not by
 // name: who uses it (the first two columns) and what is used. PostgreSQL records

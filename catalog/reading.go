@@ -12,6 +12,7 @@ type reading struct {
 	ops           op // what may be done to each of writes
 	writesAll     bool
 	ddl, session  bool
+	setsConstants bool // what set_config sets is looked at elsewhere: see changesNames
 	unknown       bool // the text was not understood
 	exact         bool // every one of funcs is certainly a call
 	late          bool // what stands behind the names may run later on
@@ -30,7 +31,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
 		late:  info.Kind == sqlinfo.Other, // DECLARE: the rows are made when they are fetched
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
-		refusal: info.Refusal, detail: info.Detail,
+		refusal: info.Refusal, detail: info.Detail, setsConstants: info.ChangedSettings != nil,
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Cl
 	}
 	top := newPath(sess)
 	w := s.walk(info, ops, top)
-	if w.session && !w.writesAll {
+	if (w.session || w.moved) && !w.writesAll {
 		// What is called may set the search path for what follows it.
 		w = s.walk(info, ops, top.unknown())
 	}
@@ -56,7 +56,7 @@ func (s *Snapshot) walk(info *sqlinfo.Info, ops op, top *path) *walk {
 
 // closure draws up what the walk has found.
 func (w *walk) closure(info *sqlinfo.Info) Closure {
-	c := Closure{DDL: w.ddl, Session: w.session, RLS: w.rls, WritesAll: w.writesAll, Refusal: w.refusal, Detail: w.detail}
+	c := Closure{DDL: w.ddl, Session: w.session || w.moved, OnlySettings: w.moved && !w.session, RLS: w.rls, WritesAll: w.writesAll, Refusal: w.refusal, Detail: w.detail}
 	if len(w.readScopes) > maxDeps {
 		c.Refusal, c.Detail = ReasonClosure, ""
 	} else {

@@ -6,6 +6,10 @@ type Session struct {
 	// order, as the server's current_schemas(true) gives them: with pg_catalog, and
 	// with pg_temp_N once the session has a temporary schema.
 	SearchPath []string
+	// AnyOrder: which of the schemas in SearchPath are searched, and in which order, is
+	// not known, so an unqualified name stands for every relation and function of that
+	// name in them. Defaults to false.
+	AnyOrder bool
 	// AnyPath: the path is not known (it may have been set, or set back, by something
 	// that the text of no statement shows), so an unqualified name stands for every
 	// relation, function, type and operator of that name in any schema. Of SearchPath

@@ -61,6 +61,8 @@ type relation struct {
 	// onWrite holds the functions that defaults, CHECK constraints and domains
 	// call when a row is written.
 	onWrite []*function
+	// runsAnything: what it sets off may do anything; see queryRunsAnything.
+	runsAnything bool
 }
 
 func (r *relation) isSystem() bool {

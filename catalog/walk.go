@@ -18,6 +18,7 @@ type walk struct {
 	detail, allDetail       string
 	writesAll, ddl          bool
 	session, rls            bool
+	moved                   bool // names may mean something else from here on
 
 	queue  []func()
 	visits int
@@ -123,6 +124,10 @@ func (w *walk) drain() {
 // statement walks one statement to the end.
 func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	f := frame{path: w.top}
+	if changesNames(info) {
+		w.moved = true
+		w.session = w.session || info.ChangedSettings == nil
+	}
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
@@ -131,6 +136,15 @@ func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	w.text(r, false, f)
 	w.drain()
 	w.dateCasts()
+}
+
+// changesNames reports whether a statement may make names mean something else by
+// what its own text shows, other than a SET: see Snapshot.walk for that.
+func changesNames(info *sqlinfo.Info) bool {
+	if !info.ChangesSession || info.Kind == sqlinfo.Session {
+		return false
+	}
+	return info.ChangedSettings == nil || slices.ContainsFunc(info.ChangedSettings, sqlinfo.MovesNames)
 }
 
 // castIn is a cast to a date, and where it was found.

@@ -4,7 +4,7 @@ package catalog
 func (w *walk) writes(r *relation, ops op, f frame) {
 	if r.isSystem() {
 		// Writing a system catalog by hand can mean anything.
-		w.changesAll(r.scope)
+		w.opaque(r.scope)
 		w.ddl = true
 		return
 	}
@@ -64,6 +64,7 @@ func (w *walk) throughView(r *relation, ops op, f frame) {
 	for _, base := range r.view.relations {
 		w.later(func() { w.writes(base, ops, through) })
 	}
+	w.throughSystemView(r, through)
 	w.code(r.view, through)
 }
 
@@ -71,6 +72,9 @@ func (w *walk) throughView(r *relation, ops op, f frame) {
 func (w *walk) wake(r *relation, ops op, f frame) {
 	if ops = w.fresh(&w.woken, r, ops, f); ops == 0 {
 		return
+	}
+	if r.runsAnything {
+		w.opaque(r.scope)
 	}
 	for _, ru := range r.rules {
 		if ru.op&ops == 0 {

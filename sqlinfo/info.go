@@ -155,10 +155,19 @@ type Info struct {
 	// case; "" for the other operations.
 	Setting string
 
+	// SearchPath holds the schemas that SET search_path names, where all of them are
+	// constants; nil where they are not, and for everything else.
+	SearchPath []string
+
 	// ChangesSession: may change a setting of the session or the role, for all that
-	// the text tells: a Session, set_config, DO with a body that does or that is not
-	// understood. A function in Funcs may do so as well.
+	// the text tells: a Session, set_config, an UPDATE of pg_settings, and what runs
+	// code that the text does not show or that is seldom proven harmless (DO,
+	// EXECUTE). A function in Funcs may do so as well.
 	ChangesSession bool
+	// ChangedSettings holds, folded to lower case, the settings that a statement with
+	// ChangesSession changes, if all that it does to the session are calls of
+	// set_config that name the setting by a constant; nil if it may change others.
+	ChangedSettings []string
 	// Temp: creates a temporary object, or names one by the schema pg_temp.
 	Temp bool
 	// Params is the highest n of any $n; 0 if there is none.

@@ -176,6 +176,9 @@ func (s *scanner) close() {
 func (s *scanner) identifier() {
 	f := s.top()
 	k := s.cur.Keyword
+	if s.ddl && isWord(s.cur, kwExecute) && isWord(s.prev, kwAs) {
+		s.info.ChangesSession = true // CREATE TABLE ... AS EXECUTE
+	}
 	switch {
 	case s.introduced(f):
 		return

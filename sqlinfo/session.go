@@ -149,6 +149,9 @@ func (s *scanner) set() {
 			info.Setting = ""
 			s.role(local)
 		}
+		if info.Setting == "search_path" {
+			info.SearchPath = s.searchPath()
+		}
 	}
 }
 

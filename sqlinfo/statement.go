@@ -36,10 +36,7 @@ func (s *scanner) finish() *Info {
 	if len(s.operators) > 0 {
 		info.Operators = append([]string(nil), s.operators...)
 	}
-	info.ChangesSession = info.ChangesSession || info.Kind == Session
-	for i := range info.Funcs {
-		info.ChangesSession = info.ChangesSession || ChangesSession(info.Funcs[i].Name)
-	}
+	s.sessionEffect()
 	switch info.Kind {
 	case Write:
 		if info.Refusal != ReasonSelectInto {
@@ -122,7 +119,8 @@ func (s *scanner) verb() {
 		s.do()
 	case kwExecute:
 		info.Kind = Write
-		info.WritesAll = true // it runs a statement that is not in the text
+		// It runs a statement that is not in the text.
+		info.WritesAll, info.ChangesSession = true, true
 		f.state = stExpr
 		s.skipRest()
 	case kwPrepare:

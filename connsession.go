@@ -1,0 +1,121 @@
+package mlcache
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// freshFor is how long after the base session was read a new connection is taken
+// to start alike. ALTER ROLE … SET can change that at any time.
+const freshFor = 2 * time.Second
+
+// opened decides whether the new session is like every fresh one.
+func (c *conn) opened() {
+	st := c.schema
+	switch {
+	case st == nil || st.snapshot == nil:
+	case c.pgx != nil && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
+	default:
+		c.setSession(nil)
+	}
+}
+
+// setSession replaces what is known of the session; nil for nothing.
+func (c *conn) setSession(s *session) {
+	if s == nil || c.names == nil || s.names != c.names.names {
+		c.forgetPlans()
+	}
+	c.session, c.names = s, s
+	c.custom = nil
+}
+
+// asker gives what a question of mlcache's own to the user's session goes through:
+// every one does. Inside a transaction there is none: the question would take the
+// snapshot that the user has not taken yet, an error of it would end the
+// transaction, and so would the user's own time limit for statements.
+func (c *conn) asker(ctx context.Context) (querier, error) {
+	if err := c.open(ctx); err != nil {
+		return nil, err
+	}
+	if c.inTx() {
+		return nil, errUnknownSession
+	}
+	return newQuerier(c.origin), nil
+}
+
+// readBack asks the server for the session's state, where it is not known.
+func (c *conn) readBack(ctx context.Context) error {
+	q, err := c.asker(ctx)
+	if err != nil {
+		return err
+	}
+	if c.session != nil {
+		return nil
+	}
+	if !c.hasCatalog() {
+		return errUnknownSession
+	}
+	if c.pooled && c.touched {
+		return errUnknownSession
+	}
+	s, err := readSession(ctx, q, c.schema.system, c.engine.sessionSalt(c.origin))
+	if err != nil {
+		return err
+	}
+	if c.pgx != nil && s.pid != strconv.FormatUint(uint64(c.pgx.PgConn().PID()), 10) {
+		// A pooler is in between, and the next statement may be run by another
+		// session than has just answered. As long as this connection has changed
+		// nothing, all of them are taken to be as every fresh one.
+		c.pooled = true
+		if c.touched {
+			return errUnknownSession
+		}
+		if s.id != c.schema.base.id {
+			s.bypass = ReasonUnknownSession
+		}
+	}
+	c.setSession(s)
+	return nil
+}
+
+var errUnknownSession = errors.New("mlcache: the state of the session is not known")
+
+// renew takes over the newest state of the schema. It returns false if there is
+// none now.
+func (c *conn) renew(ctx context.Context) bool {
+	waiting, cancel := forCache(ctx)
+	st := c.engine.schema.get(waiting)
+	cancel()
+	if st == nil || st == c.schema {
+		return st != nil
+	}
+	first := c.schema == nil
+	if first && c.ahead != "" {
+		c.changed = c.changed || c.engine.newPlan(c.ahead, nil, st, st.base).touchesSession
+		c.ahead = ""
+	}
+	c.schema = st
+	c.forgetPlans()
+	switch {
+	case c.tx.touchedSession:
+		// Not before the end of the transaction.
+	case c.names != nil && c.inTx():
+		// A schema of the search path may be new, and nothing can be asked. The other
+		// changes cannot concern what belongs to the session alone.
+		c.session, c.custom = nil, nil
+		c.doubtPath(nil)
+	case st.snapshot != nil && !c.connector.static:
+		c.setSession(nil)
+	case c.origin == nil || st.snapshot == nil && first:
+		c.setSession(st.base)
+	case first && !c.changed:
+		c.setSession(st.base)
+		c.opened()
+	default:
+		// How names resolve may have changed, with the schema or before it was known.
+		c.setSession(nil)
+	}
+	return true
+}
