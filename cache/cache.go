@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -91,9 +92,10 @@ type Cache struct {
 // core is what all namespaces of a cache share.
 type core struct {
 	cfg     Config
-	shared  *shared        // nil without Redis
-	alone   bool           // there is no other process
-	changes [64]sync.Mutex // by bucket: orders changes and loads where L1 is all there is
+	shared  *shared             // nil without Redis
+	alone   bool                // there is no other process
+	changes [64]sync.Mutex      // by bucket: orders changes and loads where L1 is all there is
+	changed [1024]atomic.Uint64 // by bucket: counts the changes that this process has made
 	flights *Flights
 	stats   Stats
 }

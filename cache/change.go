@@ -18,7 +18,7 @@ func (c *Cache) Set(ctx context.Context, key string, value []byte, opts ...Optio
 		return c.setAlone(ctx, key, value, o)
 	}
 	failed := c.toRedis(ctx, key, value, o)
-	return errors.Join(failed, c.changed(ctx, failed != nil, key))
+	return errors.Join(failed, c.tell(ctx, failed != nil, key))
 }
 
 func (c *Cache) toRedis(ctx context.Context, key string, value []byte, o options) error {
@@ -54,10 +54,10 @@ func (c *Cache) count(err error) error {
 	return nil
 }
 
-// changed tells all processes that the keys are others now. stuck says that an older
+// tell tells all processes that the keys are others now. stuck says that an older
 // value may still stand in Redis, where entries do not stand on their key's bucket:
 // then that of its prefix is changed as well, which ends it there.
-func (c *Cache) changed(ctx context.Context, stuck bool, keys ...string) error {
+func (c *Cache) tell(ctx context.Context, stuck bool, keys ...string) error {
 	var buckets []int
 	for _, key := range keys {
 		all := c.buckets(nil, key)
@@ -67,10 +67,22 @@ func (c *Cache) changed(ctx context.Context, stuck bool, keys ...string) error {
 		}
 		buckets = append(buckets, all[own])
 	}
-	_, err := c.cfg.Versions.Change(ctx, buckets)
+	err := c.change(ctx, buckets)
 	for _, key := range keys {
 		_ = c.cfg.L1.Delete(ctx, c.id(key))
 	}
+	return err
+}
+
+// change gives the buckets new versions. When it returns, nobody joins a load any more that began before,
+// also after an error.
+func (c *Cache) change(ctx context.Context, buckets []int) error {
+	defer func() {
+		for _, b := range buckets {
+			c.changed[b%len(c.changed)].Add(1)
+		}
+	}()
+	_, err := c.cfg.Versions.Change(ctx, buckets)
 	return err
 }
 
@@ -79,7 +91,7 @@ func (c *Cache) setAlone(ctx context.Context, key string, value []byte, o option
 	mu := c.order(key)
 	mu.Lock()
 	defer mu.Unlock()
-	if err := c.changed(ctx, false, key); err != nil {
+	if err := c.tell(ctx, false, key); err != nil {
 		return err
 	}
 	if s, ok := c.read(ctx, key); ok {
@@ -104,11 +116,11 @@ func (c *Cache) Delete(ctx context.Context, keys ...string) error {
 		for _, key := range keys {
 			mu := c.order(key)
 			mu.Lock()
-			failed = errors.Join(failed, c.changed(ctx, false, key))
+			failed = errors.Join(failed, c.tell(ctx, false, key))
 			mu.Unlock()
 		}
 		return failed
 	}
 	failed := c.shared.mark(ctx, c.space, keys)
-	return errors.Join(failed, c.changed(ctx, failed != nil, keys...))
+	return errors.Join(failed, c.tell(ctx, failed != nil, keys...))
 }

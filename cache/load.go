@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -10,7 +11,9 @@ import (
 
 // GetOrLoad returns the value under key or, where there is none, what load returns,
 // which it then stores. Of the callers in this process one loads at a time per key
-// and the others wait for it; [WithClusterFlight] extends that to all processes. A
+// and the others wait for it, but for those who begin after the key was changed: what a
+// load reads that began before a change is given to nobody who begins when the change has
+// returned. [WithClusterFlight] extends the waiting to all processes. A
 // value that was loaded while the key was changed is returned and not stored. The
 // error is load's own; a cache that cannot be asked or written counts as a miss.
 func (c *Cache) GetOrLoad(ctx context.Context, key string, load func(context.Context) ([]byte, error), opts ...Option) ([]byte, error) {
@@ -18,7 +21,7 @@ func (c *Cache) GetOrLoad(ctx context.Context, key string, load func(context.Con
 	if value, err := c.Get(ctx, key); err == nil {
 		return value, nil
 	}
-	leader, call := c.flights.Join(c.id(key))
+	leader, call := c.flights.Join(c.flight(ctx, key))
 	if !leader {
 		if v, ok := call.Wait(ctx); ok {
 			return append([]byte(nil), v.([]byte)...), nil
@@ -35,6 +38,30 @@ func (c *Cache) GetOrLoad(ctx context.Context, key string, load func(context.Con
 	}
 	call.Done(append([]byte(nil), value...), true)
 	return value, nil
+}
+
+// unknownFor is how long callers join the same load while the versions are not known, as when Redis is away: then
+// nothing tells a load from before another process's change from one after it.
+const unknownFor = 10 * time.Millisecond
+
+// flight names what callers wait for together: a value under the versions of now. So who begins after a
+// change, of the key or of what it stands under, in whatever process, waits for nothing that was begun before.
+func (c *Cache) flight(ctx context.Context, key string) []byte {
+	var buf [maxPrefixes + 2]int
+	buckets := c.buckets(buf[:0], key)
+	id := c.id(key)
+	// Changes of this process are counted here as well: they can fail, and are made all the same.
+	for _, b := range buckets {
+		id = binary.LittleEndian.AppendUint64(id, c.changed[b%len(c.changed)].Load())
+	}
+	stamps, ok := c.cfg.Versions.Stamps(ctx, make([]uint64, 0, len(buckets)+1), buckets)
+	if !ok {
+		return binary.LittleEndian.AppendUint64(id, uint64(time.Now().UnixNano()/int64(unknownFor)))
+	}
+	for _, s := range stamps {
+		id = binary.LittleEndian.AppendUint64(id, s)
+	}
+	return id
 }
 
 // load asks the origin. What could make its answer outdated is read before, and

@@ -18,8 +18,7 @@ func (c *Cache) Namespace(name string) *Cache {
 // what they took in Redis is freed by their time to live. What an error means is
 // said at Set.
 func (c *Cache) Clear(ctx context.Context) error {
-	_, err := c.cfg.Versions.Change(ctx, []int{c.bucket("n", "")})
-	return err
+	return c.change(ctx, []int{c.bucket("n", "")})
 }
 
 // DeletePrefix makes every key that begins with prefix a miss, in all levels and
@@ -41,7 +40,7 @@ func (c *Cache) DeletePrefix(ctx context.Context, prefix string) (int, error) {
 		end += i + 1
 		bucket = c.bucket("p", prefix[:end])
 	}
-	if _, err := c.cfg.Versions.Change(ctx, []int{bucket}); err != nil {
+	if err := c.change(ctx, []int{bucket}); err != nil {
 		return 0, err
 	}
 	if c.shared == nil {
