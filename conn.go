@@ -56,7 +56,8 @@ type conn struct {
 	schema  *schemaState // what session and plans were made with
 	plans   map[string]*plan
 	recent  [recentPlans]recentPlan
-	planned int // bytes of text in plans
+	planned int    // bytes that plans take, as far as counted
+	dropped uint64 // planCache.dropped when plans was empty
 
 	cutShort error // see wasCutShort
 

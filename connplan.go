@@ -115,20 +115,34 @@ type recentPlan struct {
 // recentPlans is how many there are, by the length of the text.
 const recentPlans = 16
 
+// recount is how many plans are kept before what the others take is counted again: they
+// grow by what is learnt while they are used.
+const recount = 32
+
 func (c *conn) keepPlan(query string, p *plan) {
-	if len(query) > maxSharedText {
+	size := int(p.size.Load())
+	if len(query) > maxSharedText || size > maxPlanSize {
 		return
 	}
-	if len(c.plans) >= maxConnPlans || c.planned+len(query) > maxConnText {
+	if len(c.plans)%recount == recount-1 {
+		c.planned = 0
+		for _, old := range c.plans {
+			c.planned += int(old.size.Load())
+		}
+	}
+	// Plans that had to go from the shared ones must not stay for long in a hundred connections.
+	dropped := c.engine.plans.dropped.Load()
+	if len(c.plans) >= maxConnPlans || c.planned+size > maxConnBytes || dropped != c.dropped {
 		c.forgetPlans()
+		c.dropped = dropped
 	}
 	c.plans[query] = p
-	c.planned += len(query)
+	c.planned += size
 	c.recent[len(query)%recentPlans] = recentPlan{query, p}
 }
 
 func (c *conn) forgetPlans() {
-	clear(c.plans)
+	c.plans = make(map[string]*plan) // a map never gives back what it has grown to
 	c.recent = [recentPlans]recentPlan{}
 	c.planned = 0
 }

@@ -130,7 +130,7 @@ func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer
 		}
 		at = int(f.hand.Add(1)) % frontWays
 	}
-	size := int64(frontEntrySize + bytesOf + valuesOf(&a)*frontValueSize)
+	size := int64(frontEntrySize + bytesOf + valuesOf(&a)*frontValueSize + max(0, a.columns.size-frontColumns))
 	if f.room.Add(-size) < 0 {
 		if f.makeRoom(now); f.room.Load() < 0 {
 			f.room.Add(size)
@@ -151,8 +151,9 @@ func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer
 }
 
 const (
-	frontEntrySize = 256 // of an entry without its key and bytes, about
-	frontValueSize = 32  // of a value that was made, about: the interface, and what it points to beside the entry
+	frontColumns   = 2 << 10 // of an answer's columns, which others share, mostly
+	frontEntrySize = 256     // of an entry without its key and bytes, about
+	frontValueSize = 32      // of a value that was made, about: the interface, and what it points to beside the entry
 )
 
 // place returns where the key's entry belongs: where an older one stands, or one that nobody has asked for lately, or none.

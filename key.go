@@ -39,6 +39,9 @@ func (c *conn) needSettings(ctx context.Context, names []string) error {
 	return nil
 }
 
+// maxKeyBuf keeps one large argument from taking memory for as long as its connection lives.
+const maxKeyBuf = 2 * cache.MaxKeySize
+
 // makeKey encodes who asks, what, and with which arguments. The key is exact: no
 // two questions share one. Arguments whose Value method has been called for it
 // are replaced in l.args by what it returned, also if there is no key.
@@ -61,8 +64,13 @@ func (c *conn) makeKey(l *lookup) Reason {
 		if name := l.args[i].Name; name != "" {
 			e.key = cache.AppendString(append(e.key, argNamed), name)
 		}
+		if len(e.key) > cache.MaxKeySize {
+			return ReasonArgument
+		}
 	}
-	c.keyBuf = e.key
+	if cap(e.key) <= maxKeyBuf {
+		c.keyBuf = e.key
+	}
 	if len(e.key) > cache.MaxKeySize {
 		return ReasonArgument
 	}

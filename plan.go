@@ -11,6 +11,7 @@ import (
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/cache/rowset"
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/memsize"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -54,6 +55,9 @@ type plan struct {
 	// For statements whose answers may be used late: see stale.go and renew.go.
 	seen       atomic.Pointer[sighting]
 	notRenewed atomic.Int64 // before this time, in Unix nanoseconds
+
+	size atomic.Int64 // in bytes, with the text; see measure
+	home atomic.Pointer[planHome]
 }
 
 // decodedColumns remembers the columns of the last replayed answer: all answers
@@ -61,6 +65,7 @@ type plan struct {
 type decodedColumns struct {
 	block []byte
 	cols  []rowset.Column
+	size  int // of it all, in bytes
 }
 
 // answer is a payload that is ready to be read, from its first row on. Copies of it
@@ -86,7 +91,12 @@ func (p *plan) open(payload []byte) (answer, error) {
 		return answer{}, err
 	}
 	d := &decodedColumns{block: bytes.Clone(block), cols: cols}
-	p.decoded.Store(d)
+	d.size = memsize.Of(d, nil)
+	if old := p.decoded.Swap(d); old != nil {
+		p.grow(d.size - old.size)
+	} else {
+		p.grow(d.size)
+	}
 	return answer{r, d}, nil
 }
 

@@ -33,6 +33,8 @@ type sighting struct {
 // maxSightings bounds what a plan remembers. Older versions count as unknown.
 const maxSightings = 32
 
+const sightingSize = 96 // in bytes, without the versions
+
 var monotonicStart = time.Now()
 
 // ownChanges counts this process's changes to what the plan reads.
@@ -57,6 +59,9 @@ func (p *plan) sighted(stamps []uint64, own uint64, now time.Time) {
 		s.before.Store(head)
 		if p.seen.CompareAndSwap(head, s) {
 			s.cut()
+			if head == nil {
+				p.grow(maxSightings * (sightingSize + 8*len(stamps)))
+			}
 		}
 		return
 	}
