@@ -84,7 +84,7 @@ func TestPlansOfStrangersTextsAreBounded(t *testing.T) {
 				return []any{e, pool}
 			})
 			t.Logf("%d MiB", took>>20)
-			if took > 80<<20 {
+			if took > 40<<20 {
 				t.Errorf("%d texts of %d columns hold %d MiB", texts, columns, took>>20)
 			}
 		})
