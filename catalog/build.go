@@ -26,6 +26,7 @@ type builder struct {
 	links     []link
 	triggers  map[oid]*trigger
 	depends   []depend
+	times     times
 }
 
 type link struct {
@@ -156,6 +157,7 @@ func (b *builder) addDepend(r *rowReader) {
 func (b *builder) build() *Snapshot {
 	s := &Snapshot{
 		fingerprint:    b.fingerprint,
+		times:          b.times,
 		relations:      make(map[string]map[string]*relation),
 		functions:      make(map[string]map[string][]*function),
 		relationsNamed: make(map[string][]*relation),

@@ -134,6 +134,9 @@ func (w *walk) callAttribute(n sqlinfo.Name, names *path, f frame) {
 }
 
 func (w *walk) cast(n sqlinfo.Name, f frame) {
+	if w.s.times.zones[n.Name] {
+		w.refuse(f, sqlinfo.ReasonTimeWithZone, n.String())
+	}
 	for _, fn := range w.s.types[n.Name] {
 		w.callFor(ReasonUserCast, fn, f)
 	}
@@ -157,6 +160,7 @@ func (w *walk) call(fn *function, f frame) {
 	}
 	w.called[key] = true
 	f = f.inside("function " + fn.String())
+	w.timesOfCall(fn, f)
 	w.code(fn.defaults, f)
 	switch {
 	case fn.roleSet:
@@ -214,5 +218,6 @@ func (w *walk) body(fn *function, f frame) {
 		return
 	}
 	f.immutable = fn.volatility == 'i'
+	w.timesOfBody(fn, r, f)
 	w.text(r, fn.body.qualified, f)
 }

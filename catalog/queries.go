@@ -35,6 +35,7 @@ func parts(version int) []part {
 		{queryPolicies, 3, (*builder).addPolicy},
 		{queryLinks, 6, (*builder).addLink},
 		{queryDepends, 4, (*builder).addDepend},
+		{queryTimes, 4, (*builder).addTime},
 	}
 }
 

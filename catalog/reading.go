@@ -19,6 +19,7 @@ type reading struct {
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
 	dateCasts     []sqlinfo.DateCast
+	times         sqlinfo.BodyTimes
 	operators     []string
 	refusal       sqlinfo.Reason
 	detail        string
@@ -40,7 +41,7 @@ func readingOfBody(b *sqlinfo.Body) *reading {
 		reads: b.Reads, writes: b.Writes, writesAll: b.WritesAll,
 		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown,
 		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators, dateCasts: b.DateCasts,
-		refusal: b.Refusal, detail: b.Detail,
+		times: b.Times, refusal: b.Refusal, detail: b.Detail,
 	}
 }
 

@@ -23,6 +23,7 @@ type Snapshot struct {
 	// dateTypes holds the types of the user that may hold a date: domains, composite
 	// types, ranges.
 	dateTypes map[string]bool
+	times     times
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
 	// builtinCasts: some function of the user stands behind a cast to a built-in
@@ -44,6 +45,7 @@ type relation struct {
 	kind         byte // pg_class.relkind
 	persistence  byte // pg_class.relpersistence
 	rls          bool
+	time, zone   bool     // it holds a time, one with time zone
 	texts        []string // the columns that may hold a text, alone or in something
 	others       []string // the other columns
 
@@ -115,6 +117,7 @@ type function struct {
 	body             *code       // nil if the language is neither SQL nor PL/pgSQL
 	parts            []*function // of an aggregate
 	uses
+	timed
 }
 
 func (f *function) String() string { return Scope(f.schema, f.name) }

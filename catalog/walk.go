@@ -27,6 +27,7 @@ type walk struct {
 	woken  map[relationIn]op
 	called map[callKey]bool
 	casts  []castIn
+	named  map[string]bool // what functions call values that may hold a text
 }
 
 // place is what of a frame decides on what is found in it, so an object is visited
@@ -131,6 +132,9 @@ func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
+	if w.s.times.cast {
+		w.refuse(f, sqlinfo.ReasonSpecialDate, "cast")
+	}
 	r := readingOf(info)
 	r.ops = ops
 	w.text(r, false, f)
@@ -159,11 +163,11 @@ type castIn struct {
 // some relation that is read and in none of them one of texts.
 func (w *walk) dateCasts() {
 	for _, c := range w.casts {
-		if c.Type != "" && !w.s.dateTypes[c.Type] && len(w.s.relationsNamed[c.Type]) == 0 {
+		if c.Type != "" && !w.s.dateTypes[c.Type] && !w.s.times.types[c.Type] && len(w.s.relationsNamed[c.Type]) == 0 {
 			continue
 		}
 		known := c.Derived
-		text := c.Column == ""
+		text := c.Column == "" || w.named[c.Column]
 		for at := range w.read {
 			rel := at.relation
 			known = known || slices.Contains(rel.others, c.Column)
@@ -203,6 +207,8 @@ func (w *walk) reads(r *relation, f frame) {
 		w.refuse(f, ReasonUnloggedTable, r.scope)
 	case r.unloggedBelow != nil:
 		w.refuse(f, ReasonUnloggedTable, r.unloggedBelow.scope)
+	case r.zone:
+		w.refuse(f, sqlinfo.ReasonTimeWithZone, r.scope)
 	}
 	if r.rls {
 		w.rls = true

@@ -10,6 +10,8 @@ type Body struct {
 	Reads, Writes, Funcs, Attrs, Types []Name
 	DateCasts                          []DateCast
 	Operators                          []string
+	// Times says how a body of PL/pgSQL may make a time out of a text where no cast is written.
+	Times BodyTimes
 	// WritesAll: it may write what its text does not name.
 	WritesAll bool
 	// DDL: it changes the schema.
@@ -116,6 +118,7 @@ func parsePLBody(text string) *Body {
 	}
 	refusal, detail := s.info.Refusal, s.info.Detail
 	b := bodyOf(s.finish())
+	b.Times = bodyTimes(text)
 	b.Refusal, b.Detail = refusal, detail
 	b.Session = b.Session || s.changesSession
 	return b

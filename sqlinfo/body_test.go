@@ -75,3 +75,42 @@ func TestParseBody(t *testing.T) {
 		}
 	}
 }
+
+func TestTimesOfBodies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		body, flags, declared string
+	}{
+		{"BEGIN RETURN QUERY SELECT a FROM t WHERE b = 1; RETURN; END", "", ""},
+		{"BEGIN RETURN t; END", "assigns", ""},
+		{"BEGIN RETURN NEXT; END", "assigns", ""},
+		{"DECLARE d app.moment; BEGIN d := t; END", "assigns", "moment"},
+		{"DECLARE d constant moment DEFAULT t; BEGIN NULL; END", "assigns", "moment"},
+		{"DECLARE d timestamp; BEGIN d = t; END", "assigns named", "timestamp"},
+		{"BEGIN IF a = b THEN d.x[1] = t; END IF; END", "assigns", ""},
+		{"DECLARE d t.at%TYPE; e t%ROWTYPE; BEGIN NULL; END", "assigns like", "at t"},
+		{"DECLARE r record; BEGIN SELECT a INTO r.at FROM t; END", "assigns named", "record"},
+		{"DECLARE r record; BEGIN SELECT a INTO r FROM t; n := r.n; END", "assigns", "record"},
+		{"DECLARE z time(3) with time zone; BEGIN NULL; END", "assigns named zone", "time"},
+		{"BEGIN RETURN QUERY SELECT t.date, a % b FROM t; END", "", ""},
+	} {
+		b := ParseBody("plpgsql", c.body)
+		var flags []string
+		for _, f := range []struct {
+			on   bool
+			name string
+		}{{b.Times.Assigns, "assigns"}, {b.Times.Named, "named"}, {b.Times.Zone, "zone"}, {b.Times.Like, "like"}} {
+			if f.on {
+				flags = append(flags, f.name)
+			}
+		}
+		if got := strings.Join(flags, " "); got != c.flags {
+			t.Errorf("%s: %q, want %q", c.body, got, c.flags)
+		}
+		for d := range strings.FieldsSeq(c.declared) {
+			if !b.Times.Declared[d] {
+				t.Errorf("%s: %s is not declared", c.body, d)
+			}
+		}
+	}
+}

@@ -18,6 +18,16 @@ var plainTypes = words(wordSet(`int2 int4 int8 smallint integer int bigint float
 	_int2 _int4 _int8 _float4 _float8 _numeric _bool _text _varchar _bpchar _name _bytea _uuid
 	_json _jsonb _xml _inet _cidr _interval _money _oid`))
 
+// textKeepers are types whose values, as text, are the text that was put in or hold no word that
+// means the clock; numericTypes are those of them whose modifiers cut no text.
+var (
+	textKeepers = words(wordSet(`text varchar character char nchar national bpchar unknown uuid interval bool boolean`, numbers))
+
+	numericTypes = words(wordSet(`interval`, numbers))
+)
+
+const numbers = `int2 int4 int8 smallint integer int bigint float4 float8 float real double numeric decimal dec money oid`
+
 // populates are the functions that put texts out of JSON into the columns of a
 // composite type.
 var populates = words(wordSet(`json_populate_record json_populate_recordset jsonb_populate_record

@@ -81,6 +81,28 @@ func TestDateCasts(t *testing.T) {
 		{refused, `SELECT jsonb_populate_record(r, j) FROM t`},
 		{refused, `SELECT (r).d::date FROM t`},
 		{refused, `SELECT upper('yeſterday')::date`},
+
+		// Types on the way that make another text.
+		{refused, `SELECT 'nowx'::varchar(3)::timestamptz`},
+		{refused, `SELECT $1::varchar(3)::timestamptz`},
+		{refused, `SELECT $1::character varying(3)::date`},
+		{refused, `SELECT $1::char::date`},
+		{refused, `SELECT CAST(CAST('nowx' AS char(3)) AS date)`},
+		{refused, `SELECT (varchar(3) 'nowx')::date`},
+		{refused, `SELECT varchar(3) 'nowx'::date`},
+		{refused, `SELECT name 'nowx'::date`},
+		{refused, `SELECT coalesce(a, 'nowx'::bpchar(3))::date FROM t`},
+		{refused, `SELECT '{nowx}'::varchar(3)[]::date[]`},
+		{refused, `SELECT ARRAY['nowx']::varchar(3)[]::date[]`},
+		{refused, `SELECT '"\u006eow"'::jsonb::text::date`},
+		{refused, `SELECT '\156ow'::bytea::text::date`},
+		{refused, `SELECT 'nowx'::short::date`},
+		{refused, `SELECT '{n\ow}'::date[]`},
+		{refused, `SELECT '(n""ow)'::mine`},
+		{"", `SELECT '2020-01-01'::text::date, '2020-01-01'::varchar::date, character varying '2020-01-01'::date`},
+		{"", `SELECT $1::text::date, $1::character varying::timestamp with time zone, '2020'::int::text::date`},
+		{"", `SELECT timestamp(3) '2020-01-01'::date, timestamp with time zone '2020-01-01'::date`},
+		{"a b", `SELECT CASE WHEN a LIKE 'x' THEN b ELSE '2020-01-01' END::date FROM t`},
 	} {
 		i := Parse(tt.sql)
 		var got []string

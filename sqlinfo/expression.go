@@ -188,7 +188,7 @@ func (s *scanner) zone() bool {
 func (s *scanner) useType(n Name) {
 	s.add(&s.types, n)
 	s.mayDate = s.mayDate || n.Schema != "" || !plainTypes.has(n.Name)
-	if s.everything {
+	if s.everything && !s.body {
 		return
 	}
 	switch n.Name {

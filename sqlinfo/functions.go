@@ -63,10 +63,9 @@ const (
 		jsonb_build_array jsonb_build_object jsonb_concat jsonb_contains jsonb_contained jsonb_delete
 		jsonb_delete_path jsonb_each jsonb_each_text jsonb_exists jsonb_exists_all jsonb_exists_any
 		jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object jsonb_object_keys
-		jsonb_path_exists jsonb_path_exists_tz jsonb_path_match jsonb_path_match_tz jsonb_path_query
-		jsonb_path_query_array jsonb_path_query_array_tz jsonb_path_query_first
-		jsonb_path_query_first_tz jsonb_path_query_tz jsonb_populate_record jsonb_populate_recordset
-		jsonb_pretty jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_to_record jsonb_to_recordset
+		jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array
+		jsonb_path_query_first jsonb_populate_record jsonb_populate_recordset jsonb_pretty
+		jsonb_set jsonb_set_lax jsonb_strip_nulls jsonb_to_record jsonb_to_recordset
 		jsonb_typeof row_to_json to_json to_jsonb xml_is_well_formed xml_is_well_formed_content
 		xml_is_well_formed_document xmlcomment xmlexists xmltext xpath xpath_exists`
 
@@ -110,7 +109,8 @@ var unsafeReasons = func() map[string]Reason {
 	}{
 		{ReasonTimeFunction, `clock_timestamp current_date current_time current_timestamp localtime
 			localtimestamp now statement_timestamp timeofday transaction_timestamp`},
-		{ReasonTimeWithZone, `timetz`},
+		{ReasonTimeWithZone, `timetz jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_array_tz
+			jsonb_path_query_first_tz jsonb_path_query_tz`},
 		{ReasonRandomFunction, `array_sample array_shuffle gen_random_uuid random random_normal setseed
 			uuidv4 uuidv7`},
 		{ReasonSequence, `currval lastval nextval setval`},
