@@ -59,21 +59,21 @@ func (h *History) ownWrites() {
 	}
 }
 
-// neverBackwards: within a quiet phase, the answers of a process's pool to one
-// question do not get older, unless they still miss a write of which Redis could
-// not be told.
+// neverBackwards: within a quiet or orderly phase, the answers of a process to one question,
+// through whatever pool, do not get older, unless they still miss a write of which
+// Redis could not be told. Answers whose reads overlap have no order.
 func (h *History) neverBackwards() {
 	type question struct {
-		process, pool, register int // each pool has a first level of its own
-		key                     string
-		phase                   *Phase
+		process, register int
+		key               string
+		phase             *Phase
 	}
 	seen := map[question]*timeline{}
 	late := h.ExcuseLate()
 	for i := range h.Reads {
 		r := &h.Reads[i]
-		if p := h.phase(r.Call); p.Quiet && r.Return < p.End {
-			q := question{r.Process, pool(r.Client), r.Register, r.Key, p}
+		if p := h.phase(r.Call); p.ordered() && r.Return < p.End {
+			q := question{r.Process, r.Register, r.Key, p}
 			if seen[q] == nil {
 				seen[q] = &timeline{}
 			}
@@ -83,18 +83,32 @@ func (h *History) neverBackwards() {
 	for i := range h.Reads {
 		r := &h.Reads[i]
 		p := h.phase(r.Call)
-		if !p.Quiet || r.Return >= p.End {
+		if !p.ordered() || r.Return >= p.End {
 			continue
 		}
-		if before := seen[question{r.Process, pool(r.Client), r.Register, r.Key, p}].before(r.Call); r.Version < before && !late(r) {
-			h.violate("%s: the pool had seen version %d before", h.show(r), before)
+		if before := seen[question{r.Process, r.Register, r.Key, p}].before(r.Call); r.Version < before && !late(r) {
+			h.violate("%s: the process had seen version %d before, first so: %s", h.show(r), before, h.show(h.shown(r, before)))
 		}
 	}
 }
 
+// shown is the first read of r's process, and of its question, that has shown the version.
+func (h *History) shown(r *Op, version int64) (first *Op) {
+	for i := range h.Reads {
+		x := &h.Reads[i]
+		if x.Process == r.Process && x.Register == r.Register && x.Key == r.Key && x.Version == version && (first == nil || x.Return < first.Return) {
+			first = x
+		}
+	}
+	return first
+}
+
+func (p *Phase) ordered() bool { return p.Quiet || p.Orderly }
+
 // known says when each version of a register counts as known to all: when its
 // write has returned; or, if Redis could not be told, when its process was
-// served from the cache of that table again, since it is not before it has told.
+// served from the cache of that table again, since it is not before it has told,
+// or when all must have noticed that Redis takes no writes.
 // Of a write whose outcome nobody was told, when somebody has seen it.
 func (h *History) known(register int) []int64 {
 	known := make([]int64, len(h.made[register]))
@@ -109,7 +123,7 @@ func (h *History) known(register int) []int64 {
 		case w.Outcome == Committed && !w.Late:
 			known[v] = w.Return
 		case w.Outcome == Committed:
-			known[v] = h.served(w)
+			known[v] = min(h.served(w), h.refused(w))
 		case !h.redisBroken(w.Call):
 			known[v] = h.firstSeen(register, v)
 		}
@@ -121,16 +135,25 @@ func (h *History) redisBroken(at int64) bool { return h.phase(at).RedisBroken }
 
 // served is when w's process was served from the cache of w's table again.
 func (h *History) served(w *Op) int64 {
-	table, _ := h.Shape.place(w.Register)
+	table, _ := h.Shape.Place(w.Register)
 	first := int64(never)
 	for i := range h.Reads {
 		r := &h.Reads[i]
-		t, _ := h.Shape.place(r.Register)
+		t, _ := h.Shape.Place(r.Register)
 		if r.Process == w.Process && t == table && r.Call > w.Return && (r.Level == L1 || r.Level == L2) {
 			first = min(first, r.Return)
 		}
 	}
 	return first
+}
+
+// refused is when a Redis that takes no writes must have been noticed by all, so that a write of which it could not be
+// told is missed by nobody any more.
+func (h *History) refused(w *Op) int64 {
+	if p := h.phase(w.Return); p.Refuses && h.Refusal < never && p.End > w.Return+h.Refusal {
+		return max(w.Return, p.Start+h.Refusal)
+	}
+	return never
 }
 
 func (h *History) firstSeen(register int, version int64) int64 {
@@ -197,7 +220,7 @@ func (h *History) ExcuseLate() func(*Op) bool {
 		}
 		until := w.Return
 		if w.Late {
-			until = h.served(w)
+			until = min(h.served(w), h.refused(w))
 		}
 		windows[w.Register] = append(windows[w.Register], window{w, until})
 	}

@@ -15,7 +15,8 @@ func made(change func(h *History)) *History {
 			{Process: 2, Register: 0, By: "b", Call: 300, Return: 400, Outcome: Committed},
 			{Process: 2, Register: 0, By: "c", Call: 350, Return: 360, Outcome: RolledBack},
 		},
-		Phases: []Phase{{Name: "quiet", Start: 0, End: 10000, Quiet: true}},
+		Refusal: never,
+		Phases:  []Phase{{Name: "quiet", Start: 0, End: 10000, Quiet: true}},
 	}
 	truth := []seen{{0, 1, "a"}, {0, 2, "b"}}
 	if change != nil {
@@ -32,10 +33,20 @@ func read(process int, version int64, by string, call, end int64) Op {
 func judge(h *History, bound int64, strict bool) []string {
 	h.Judge()
 	h.Bounded(bound)
+	h.Settled(100)
 	if strict {
 		h.Linearizable(nil)
 	}
 	return h.Violations
+}
+
+// shown is an answer that shows a setting that was changed between 895 and 900; that may stay unnoticed for 100.
+func shown(s Setting) func(*History) {
+	return func(h *History) {
+		h.Reloads = []Setting{{Name: SearchPath, Value: "public"}, {Name: TimeZone, Value: "+00"}, {Name: SearchPath, Value: "tenant", Call: 895, Return: 900}}
+		s.Name = SearchPath
+		h.Settings = []Setting{s}
+	}
 }
 
 // Each rule finds what breaks it, and nothing else is found.
@@ -59,8 +70,11 @@ func TestCheckers(t *testing.T) {
 		{"seen before it was written", reads(read(3, 2, "b", 250, 260)), false, "written later"},
 		{"own write missed", reads(read(2, 1, "a", 401, 410)), false, "itself had written version 2"},
 		{"own write, while under way", reads(read(2, 1, "a", 399, 410)), false, ""},
-		{"backwards", reads(read(3, 2, "b", 410, 420), read(3, 1, "a", 430, 440)), false, "the pool had seen version 2"},
-		{"backwards in another pool", reads(read(3, 2, "b", 410, 420), func() Op { r := read(3, 1, "a", 430, 440); r.Client = 1; return r }()), false, ""},
+		{"backwards", reads(read(3, 2, "b", 410, 420), read(3, 1, "a", 430, 440)), false, "the process had seen version 2"},
+		{"backwards through another pool", reads(read(3, 2, "b", 410, 420), func() Op { r := read(3, 1, "a", 430, 440); r.Client = 1; return r }()), false, "the process had seen version 2"},
+		{"backwards in another process", reads(read(3, 2, "b", 410, 420), read(4, 1, "a", 430, 440)), false, ""},
+		{"backwards, to another question", reads(read(3, 2, "b", 410, 420), func() Op { r := read(3, 1, "a", 430, 440); r.Key = "table"; return r }()), false, ""},
+		{"backwards, at the same time", reads(read(3, 2, "b", 410, 430), read(3, 1, "a", 430, 440)), false, ""},
 		{"backwards under a fault", func(h *History) {
 			h.Phases[0].Quiet = false
 			h.Reads = []Op{read(3, 2, "b", 410, 420), read(3, 1, "a", 430, 440)}
@@ -78,6 +92,19 @@ func TestCheckers(t *testing.T) {
 			h.Writes[1].Late = true
 			h.Reads = []Op{read(2, 2, "b", 500, 510), read(3, 1, "a", 1511, 1520)}
 		}, false, "the bound is"},
+		{"Redis takes no writes, which is not noticed yet", func(h *History) {
+			h.Writes[1].Late, h.Phases[0].Refuses, h.Refusal = true, true, 2000
+			h.Reads = []Op{read(3, 1, "a", 2900, 3000)}
+		}, false, ""},
+		{"Redis takes no writes, and old long after that", func(h *History) {
+			h.Writes[1].Late, h.Phases[0].Refuses, h.Refusal = true, true, 2000
+			h.Reads = []Op{read(3, 1, "a", 3001, 3010)}
+		}, false, "the bound is"},
+		{"shown a setting of before", shown(Setting{Value: "public", Call: 990, Return: 995}), false, ""},
+		{"shown a setting of long before", shown(Setting{Value: "public", Call: 1001, Return: 1005}), false, "which was changed"},
+		{"shown a setting too early", shown(Setting{Value: "tenant", Call: 800, Return: 890}), false, "which was changed"},
+		{"shown a setting of now", shown(Setting{Value: "tenant", Call: 900, Return: 910}), false, ""},
+		{"shown a setting from nowhere", shown(Setting{Value: "other", Call: 1, Return: 2}), false, "it has never been"},
 		{"outcome unknown, never seen", func(h *History) {
 			h.Writes[1].Outcome, h.Writes[1].Return = Unknown, never
 			h.Reads = []Op{read(3, 1, "a", 3000, 3010)}

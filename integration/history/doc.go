@@ -18,8 +18,23 @@
 //     bound when the read began. [History.Bounded] says when a version counts as
 //     known.
 //   - Strict: the operations on each register are linearizable, by porcupine.
-//   - Without faults no pool goes back to an older answer to the same question.
+//   - Without faults no process goes back to an older answer to the same question,
+//     through whatever pool; reads that overlap have no order.
+//   - A name without a schema stands for the tables that the session's search_path
+//     and role say, whatever has set them: the same text is asked for both sets.
+//   - Redis takes no writes: others miss a write of which it could not be told for no
+//     longer than any other. [History.Refusal] says what it takes to notice.
 //   - Most answers came from the cache, else the run has shown nothing.
+//
+// Registers are written by statements, transactions, procedures that commit and then fail, and
+// code in DO; in sessions that change their search_path and role, inside savepoints and
+// for good; through two pools in turn. Some changes are made when the fence
+// of their writer may have ended: they have waited for a row lock, or in the network, and
+// their writer was killed or stopped meanwhile, or has given up.
+//
+// MLCACHE_TEST_SEED repeats the choices of a run, MLCACHE_TEST_FAULTS is a regular expression
+// for the names of the faults that it takes, out of all there are, and
+// MLCACHE_TEST_WITHOUT=sessions,calls leaves out operations, to look at the rest.
 //
 // # What the judges have found
 //
@@ -34,6 +49,12 @@
 //	versions are read before the query     they are read again when an answer is stored  TestHistory/bounded and /strict, when the database is far away
 //	the release after the change           it is sent before the change                  TestHistory/bounded, without any fault
 //	own cells change with the release      they change when the message arrives          TestHistory/bounded, without any fault
+//
+// Faults that were in the code, and what found them:
+//
+//	a session that code had changed kept its key                    TestHistory: answers of the other tables, on all hands
+//	a change that is made after its fence's lease                   TestHistory/bounded and /strict: killed while it waits for a lock; a statement in the network
+//	two pools of a process with a first level each                  TestHistory/bounded: the process had seen a newer version
 //
 // What made the difference to earlier histories, which missed the first two: after
 // each fault nobody writes for longer than the bound, since a new write drives out

@@ -139,6 +139,22 @@ var (
 		f.must(admin.ConfigSet(f.t.Context(), "maxmemory", "0").Err())
 	}, afterLoss, false}
 
+	// It answers who reads. All its memory is taken, and nothing may be evicted, which is what Redis does by default.
+	full = fault{"memory full, noeviction", func(f *fleet) {
+		admin := f.admin()
+		f.must(admin.ConfigSet(f.t.Context(), "maxmemory-policy", "noeviction").Err())
+		f.must(admin.ConfigSet(f.t.Context(), "maxmemory", "1000000").Err()) // less than the server itself
+		f.wait(5 * time.Second)
+		f.must(admin.ConfigSet(f.t.Context(), "maxmemory", "0").Err())
+	}, 3 * time.Second, false}
+
+	noReplicas = fault{"too few replicas to take writes", func(f *fleet) {
+		admin := f.admin()
+		f.must(admin.ConfigSet(f.t.Context(), "min-replicas-to-write", "1").Err())
+		f.wait(5 * time.Second)
+		f.must(admin.ConfigSet(f.t.Context(), "min-replicas-to-write", "0").Err())
+	}, 3 * time.Second, false}
+
 	failover = fault{"failover to a replica that lags", func(f *fleet) { f.failover(false) }, afterLoss, false}
 
 	flipFlop = fault{"failover, and back to the old master", func(f *fleet) { f.failover(true) }, afterLoss, false}
@@ -188,7 +204,7 @@ func (f *fleet) killUnanswered(i int) {
 	var asked time.Time
 	harness.Eventually(f.t, 20*time.Second, "the change is visible", func() bool {
 		if time.Since(asked) > 7*time.Second { // what a fault before this one has left of a connection may have failed the first
-			f.processes[i].WriteOnce(3 * time.Second)
+			f.processes[i].WriteOnce(f.anyRegister(), 3*time.Second)
 			asked = time.Now()
 		}
 		return f.versions() > before
@@ -201,6 +217,11 @@ func (f *fleet) killUnanswered(i int) {
 	for _, p := range f.processes {
 		p.Write()
 	}
+}
+
+// anyRegister is one that the processes read often.
+func (f *fleet) anyRegister() int {
+	return f.random.IntN(f.recorder.Shape.Tables * f.recorder.Shape.Rows)
 }
 
 // versions is how many versions the database has of all registers.
@@ -284,7 +305,7 @@ func (f *fleet) lead(to redisServer) {
 // suffer runs a fault between quiet times.
 func (f *fleet) suffer(x fault) {
 	f.t.Helper()
-	f.recorder.Phase(history.Phase{Name: x.name, RedisBroken: !x.spares})
+	f.recorder.Phase(history.Phase{Name: x.name, RedisBroken: !x.spares, Refuses: x.name == full.name || x.name == noReplicas.name, Orderly: x.name == farDatabase.name})
 	x.run(f)
 	f.rest()
 	if x.settle > 0 {

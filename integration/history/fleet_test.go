@@ -9,7 +9,10 @@ import (
 	"math/rand/v2"
 	neturl "net/url"
 	"os"
+	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +29,7 @@ import (
 // Redis that the test may break, and in front of the database.
 type fleet struct {
 	t         *testing.T
+	postgres  ownPostgres // nil for the one that all tests share
 	seed      uint64
 	random    *rand.Rand
 	recorder  *history.Recorder
@@ -35,9 +39,12 @@ type fleet struct {
 	redis     redisServer
 	server    *toxiproxy.ApiServer
 	proxies   []*toxiproxy.Proxy // to Redis, by process
-	databases []*toxiproxy.Proxy // to PostgreSQL, by process
+	databases []*toxiproxy.Proxy // to the gate, by process
+	gate      *gate              // to PostgreSQL
 	processes []*history.Process
 	kills     int
+	moved     bool // names stand for the tables of the tenant
+	zone      int
 }
 
 const fleetSize = 4
@@ -54,15 +61,18 @@ type redisServer interface {
 
 // torture is how many operations a history has at least, and killed how many
 // writers die, in the long form of the tests; 0 asks for the short form.
-var torture, killed = number("MLCACHE_TORTURE"), number("MLCACHE_TORTURE_KILLS")
+var torture, killed = fromEnv("MLCACHE_TORTURE"), fromEnv("MLCACHE_TORTURE_KILLS")
 
-func number(name string) int {
+func fromEnv(name string) int {
 	n, err := strconv.Atoi(os.Getenv(name))
 	if err != nil && os.Getenv(name) != "" {
 		panic(name + " is not a number")
 	}
 	return n
 }
+
+// ownPostgres is a PostgreSQL of a fleet's own.
+type ownPostgres interface{ DSN() string }
 
 // sharedRedis is the Redis that all tests share; it must not be broken.
 type sharedRedis struct{ redisServer }
@@ -84,28 +94,68 @@ func startBrokenRedis(t *testing.T) *brokenRedis {
 // newFleet makes the database and the proxies; keysAndValues are keys of the DSN.
 func newFleet(t *testing.T, server redisServer, shape history.Shape, keysAndValues ...string) *fleet {
 	t.Helper()
+	return newFleetOn(t, nil, server, shape, keysAndValues...)
+}
+
+// newFleetOn is newFleet with a PostgreSQL of the fleet's own, whose processes but one have no settings of their own.
+func newFleetOn(t *testing.T, postgres ownPostgres, server redisServer, shape history.Shape, keysAndValues ...string) *fleet {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s, err := strconv.ParseUint(os.Getenv("MLCACHE_TEST_SEED"), 10, 64); err == nil {
 		seed = s
 	}
 	t.Logf("MLCACHE_TEST_SEED=%d", seed)
 	f := &fleet{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), recorder: history.NewRecorder(shape),
+		t: t, postgres: postgres, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), recorder: history.NewRecorder(shape),
 		redis:  server,
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()),
 	}
-	database := harness.NewDatabase(t, shape.DDL())
-	f.direct = harness.Open(t, "pgx", database)
+	database := f.newDatabase()
+	f.direct = harness.Open(t, "pgx", harness.With(database, "search_path", "public"))
 	f.dsn = harness.With(database, append([]string{"mlcache_namespace", harness.NewNamespace(t)}, keysAndValues...)...)
-	f.orders = history.Orders{Shape: shape, Seed: seed, Clients: 4, Writes: 0.006, Pause: 2 * time.Millisecond}
+	f.gate = newGate(t, hostPort(t, f.dsn))
+	f.orders = history.Orders{Shape: shape, Seed: seed, Clients: 4, Writes: 0.006, Calls: 0.1, Sessions: 0.004, Pause: 2 * time.Millisecond}
+	// What is left out, to see what else there is: sessions, calls, or both.
+	if without := os.Getenv("MLCACHE_TEST_WITHOUT"); without != "" {
+		f.orders.Sessions *= share(!strings.Contains(without, "sessions"))
+		f.orders.Calls *= share(!strings.Contains(without, "calls"))
+	}
 	if torture == 0 {
 		f.orders.Pause = 10 * time.Millisecond
 	}
 	for i := range fleetSize {
 		f.proxies = append(f.proxies, f.proxy(fmt.Sprint("redis", i), f.redis.URL()))
-		f.databases = append(f.databases, f.proxy(fmt.Sprint("postgres", i), f.dsn))
+		f.databases = append(f.databases, f.proxy(fmt.Sprint("postgres", i), "tcp://"+f.gate.listener.Addr().String()))
 	}
 	return f
+}
+
+func share(all bool) float64 {
+	if all {
+		return 1
+	}
+	return 0
+}
+
+// newDatabase makes the registers, and the role of the tenant, which outlives the database.
+func (f *fleet) newDatabase() (dsn string) {
+	f.t.Helper()
+	shape := f.recorder.Shape
+	if f.postgres != nil {
+		db := harness.Open(f.t, "pgx", f.postgres.DSN())
+		defer db.Close()
+		harness.Exec(f.t, db, shape.CreateTenant())
+		harness.Exec(f.t, db, shape.DDL())
+		return f.postgres.DSN()
+	}
+	admin := harness.Open(f.t, "pgx", harness.AdminDSN())
+	harness.Exec(f.t, admin, shape.CreateTenant())
+	f.t.Cleanup(func() {
+		if _, err := admin.Exec("DROP ROLE " + shape.Tenant); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return harness.NewDatabase(f.t, shape.DDL())
 }
 
 func (f *fleet) proxy(name, url string) *toxiproxy.Proxy {
@@ -150,6 +200,13 @@ func (f *fleet) startProcess(i int) *history.Process {
 	if i > 0 {
 		o.Cancel = 0 // one of them is enough: a cancelled write shuts its table for a fence's lease
 	}
+	dsn := f.dsn
+	if f.postgres != nil {
+		o.Roams, o.Zones, o.Sessions = i > 0, 0.1, 0
+		if i == 0 {
+			dsn = harness.With(dsn, "search_path", "public", "TimeZone", "UTC")
+		}
+	}
 	url := "redis://" + f.proxies[i].Listen
 	if _, shared := f.redis.(sharedRedis); shared {
 		// This Redis is never away. A writer that took it for that on a busy machine, and died then, would have told
@@ -159,7 +216,7 @@ func (f *fleet) startProcess(i int) *history.Process {
 		// The short form shares the machine with other tests.
 		url += "?read_timeout=150ms&write_timeout=150ms&dial_timeout=400ms&pool_timeout=150ms"
 	}
-	database, err := neturl.Parse(harness.With(f.dsn, "mlcache_redis", url))
+	database, err := neturl.Parse(harness.With(dsn, "mlcache_redis", url))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -192,9 +249,11 @@ func (f *fleet) quiet(settle, d time.Duration) {
 func (f *fleet) finish() *history.History {
 	f.t.Helper()
 	f.recorder.Phase(history.Phase{Name: "end"})
+	var wg sync.WaitGroup
 	for _, p := range f.processes {
-		p.Stop()
+		wg.Go(p.Stop) // each takes a second to close its pools
 	}
+	wg.Wait()
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	h, err := f.recorder.Finish(ctx, f.direct)
@@ -210,12 +269,15 @@ func (f *fleet) finish() *history.History {
 func (f *fleet) report(h *history.History, worst map[*history.Phase]int64) (meant bool) {
 	f.t.Helper()
 	f.t.Logf("%d processes killed; seed %d\n%s", f.kills, f.seed, h.Report(worst))
-	for i, v := range h.Violations {
-		if i == 20 {
-			f.t.Errorf("and %d more violations", len(h.Violations)-i)
-			break
+	shown := map[string]int{} // by kind
+	for _, v := range h.Violations {
+		kind := number.ReplaceAllString(v, "")
+		if shown[kind[:min(len(kind), 60)]]++; shown[kind[:min(len(kind), 60)]] <= 4 {
+			f.t.Errorf("seed %d: %s", f.seed, v)
 		}
-		f.t.Errorf("seed %d: %s", f.seed, v)
+	}
+	if n := len(h.Violations); n > 0 {
+		f.t.Errorf("%d violations", n)
 	}
 	if h.HitShare() < 0.5 {
 		f.t.Logf("void: only %.0f%% of the queries were hits", 100*h.HitShare())
@@ -223,6 +285,9 @@ func (f *fleet) report(h *history.History, worst map[*history.Phase]int64) (mean
 	}
 	return true
 }
+
+// number is what makes violations of one kind differ.
+var number = regexp.MustCompile(`[0-9.]+[µm]?s?`)
 
 // toxic is a fault of toxiproxy on the way to or from a server.
 type toxic struct {

@@ -56,11 +56,22 @@ type Op struct {
 	Late     bool `json:"lt,omitempty"`
 }
 
+// Setting is what an answer has shown of the server's configuration, or a change of it.
+type Setting struct {
+	Process int    `json:"p"`
+	Name    string `json:"s"`
+	Value   string `json:"v"`
+	Call    int64  `json:"a"`
+	Return  int64  `json:"b"`
+	Level   Level  `json:"l,omitempty"`
+}
+
 // event is one line from a worker to the test.
 type event struct {
-	Kind string `json:"e"` // of the list below
-	Op   *Op    `json:"op,omitempty"`
-	Text string `json:"t,omitempty"`
+	Kind string   `json:"e"` // of the list below
+	Op   *Op      `json:"op,omitempty"`
+	Set  *Setting `json:"set,omitempty"`
+	Text string   `json:"t,omitempty"`
 	// Queries and Hits are the process's counts so far.
 	Queries uint64 `json:"q,omitempty"`
 	Hits    uint64 `json:"h,omitempty"`
@@ -72,6 +83,7 @@ const (
 	eventIntent  = "i" // before a write is sent
 	eventWritten = "w"
 	eventStats   = "s"
+	eventSetting = "c" // what an answer has shown of the server's configuration
 	// eventViolation is something that the worker itself found to be wrong.
 	eventViolation = "v"
 )

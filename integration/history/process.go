@@ -21,6 +21,7 @@ type Process struct {
 	drained chan struct{} // all that it has told has been read
 	writing chan struct{} // it has begun a write
 	ended   bool
+	stopped bool
 }
 
 // Start starts a worker whose operations go into the record, and returns when it
@@ -92,21 +93,40 @@ func (p *Process) read(r *Recorder, out io.Reader) {
 }
 
 // Hold makes the worker write nothing until Write. What it has begun, it ends.
-func (p *Process) Hold() { p.order(orderHold) }
+func (p *Process) Hold() { p.order(order{Do: orderHold}) }
 
 // Write ends a Hold.
-func (p *Process) Write() { p.order(orderWrite) }
+func (p *Process) Write() { p.order(order{Do: orderWrite}) }
 
-// WriteOnce makes the worker change something at once, Hold or not, and returns
+// WriteOnce makes the worker change the register at once, Hold or not, and returns
 // when it has begun, or after the limit.
-func (p *Process) WriteOnce(limit time.Duration) {
-	p.order(orderOnce)
+func (p *Process) WriteOnce(register int, limit time.Duration) {
+	p.order(order{Do: orderOnce, Register: register})
 	p.Writing(limit)
 }
 
-func (p *Process) order(line string) {
+// Move says to a worker that roams that names stand for the tables of the tenant from now on, or of public.
+func (p *Process) Move(tenant bool) { p.order(order{Do: orderPath, Tenant: tenant}) }
+
+// WriteMarked is WriteOnce by a write whose name begins with the mark and whose context ends after d; 0 for not.
+func (p *Process) WriteMarked(register int, limit time.Duration, mark string, d time.Duration) {
+	p.order(order{Do: orderOnce, Register: register, Mark: mark, For: d})
+	p.Writing(limit)
+}
+
+// WriteAndKeep makes the worker change the register in a transaction that stays open for d.
+func (p *Process) WriteAndKeep(register int, limit, d time.Duration) {
+	p.order(order{Do: orderKeep, Register: register, For: d})
+	p.Writing(limit)
+}
+
+func (p *Process) order(o order) {
 	p.t.Helper()
-	if _, err := io.WriteString(p.stdin, line); err != nil {
+	line, err := json.Marshal(o)
+	if err == nil {
+		_, err = p.stdin.Write(append(line, '\n'))
+	}
+	if err != nil {
 		p.t.Error(err)
 	}
 }
@@ -141,11 +161,21 @@ func (p *Process) Kill() {
 	_ = p.cmd.Wait()
 }
 
+// Ended reports whether the worker was stopped or killed.
+func (p *Process) Ended() bool { return p.ended }
+
 // Suspend makes the worker stand still until Resume.
-func (p *Process) Suspend() { p.signal(syscall.SIGSTOP) }
+func (p *Process) Suspend() { p.signal(syscall.SIGSTOP); p.stopped = true }
 
 // Resume ends a Suspend.
-func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
+func (p *Process) Resume() { p.signal(syscall.SIGCONT); p.stopped = false }
+
+// Continue is Resume if the worker stands still.
+func (p *Process) Continue() {
+	if p.stopped && !p.ended {
+		p.Resume()
+	}
+}
 
 func (p *Process) signal(s syscall.Signal) {
 	p.t.Helper()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // queryer is a *sql.DB, a *sql.Tx, or a *sql.Stmt in disguise.
@@ -39,16 +41,34 @@ func (c *client) readRow(ctx context.Context, table, row int) {
 		c.readInTransaction(ctx, table, row)
 		return
 	}
+	form := c.random.IntN(10)
+	c.readAs(ctx, on, table, row, form)
+	if on == c.db && c.random.IntN(4) == 0 {
+		// The same question to the other pool, in turn.
+		for range 2 {
+			c.turn()
+			c.readAs(ctx, c.db, table, row, form)
+		}
+	}
+}
+
+func (c *client) readAs(ctx context.Context, on queryer, table, row, form int) {
 	before := c.handle.Stats()
 	call := Now()
-	key, answer, err := c.ask(ctx, on, table, row, c.random.IntN(10))
+	key, answer, err := c.ask(ctx, on, table, row, form)
 	end := Now()
 	after := c.handle.Stats()
 	if err != nil {
 		c.violation("%s failed after %v: %v", key, ms(end-call), err)
 		return
 	}
-	c.tellReads(key, answer, call, end, level(before, after))
+	l := level(before, after)
+	c.tellReads(key, answer, call, end, l)
+	if c.Roams {
+		for _, s := range answer {
+			c.tellSetting(SearchPath, c.schemaOf(s.register), call, end, l)
+		}
+	}
 }
 
 func (c *client) tellReads(key string, answer []seen, call, end int64, l Level) {
@@ -83,21 +103,25 @@ func (c *client) ask(ctx context.Context, on queryer, table, row, form int) (key
 	switch form {
 	default:
 		key = fmt.Sprint("row ", table, " ", row)
-		answer, err = collect(fmt.Sprintf("SELECT %d, id, n, writer FROM register_%d WHERE id = $1", table, table), row)
+		answer, err = collect("SELECT tab, id, n, writer FROM "+c.name(table)+" WHERE id = $1", row)
 	case 7:
 		key = fmt.Sprint("table ", table)
 		want = c.Shape.Rows
-		answer, err = collect(fmt.Sprintf("SELECT %d, id, n, writer FROM register_%d ORDER BY id", table, table))
+		answer, err = collect("SELECT tab, id, n, writer FROM " + c.name(table) + " ORDER BY id")
 	case 8:
 		key = fmt.Sprint("view ", table, " ", row)
-		answer, err = collect(fmt.Sprintf("SELECT %d, id, n, writer FROM seen_%d WHERE id = $1", table, table), row)
+		answer, err = collect("SELECT tab, id, n, writer FROM "+strings.Replace(c.name(table), "register", "seen", 1)+" WHERE id = $1", row)
 	case 9:
 		key = fmt.Sprint("union ", row)
 		want = 2
-		answer, err = collect("SELECT 0, id, n, writer FROM register_0 WHERE id = $1 UNION ALL SELECT 1, id, n, writer FROM register_1 WHERE id = $1", row)
+		answer, err = collect("SELECT tab, id, n, writer FROM register_0 WHERE id = $1 UNION ALL SELECT tab, id, n, writer FROM register_1 WHERE id = $1", row)
 	}
 	if err == nil && len(answer) != want {
 		err = fmt.Errorf("%d rows, want %d", len(answer), want)
+	}
+	// The same text is asked in sessions of the tenant's, for which it names other tables.
+	if err == nil && form != 9 && !c.Roams && !slices.ContainsFunc(answer, func(s seen) bool { return s.register == c.Shape.register(table, row) }) {
+		err = fmt.Errorf("an answer of other tables: %v", answer)
 	}
 	return key, answer, err
 }
@@ -115,7 +139,7 @@ func (c *client) readInTransaction(ctx context.Context, table, row int) {
 	end := Now()
 	if err == nil {
 		var second []seen
-		if _, second, err = c.ask(ctx, tx, table, row, 7); err == nil && second[row-1] != first[0] {
+		if _, second, err = c.ask(ctx, tx, table, row, 7); err == nil && second[row-1] != first[0] && (!c.Roams || second[row-1].register == first[0].register) {
 			c.violation("one snapshot, two answers: %v and %v", first[0], second[row-1])
 		}
 	}

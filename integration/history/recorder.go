@@ -16,6 +16,10 @@ type Phase struct {
 	Start, End int64
 	// Quiet: nothing is broken, and nothing was just before.
 	Quiet bool
+	// Orderly: what is broken is not between the processes and Redis, nor the processes.
+	Orderly bool
+	// Refuses: Redis answers, and takes no writes.
+	Refuses bool
 	// RedisBroken: a process that dies in it may have been unable to tell Redis
 	// of a change under way.
 	RedisBroken bool
@@ -33,6 +37,8 @@ type Recorder struct {
 	counts     map[int]event // by process, the newest
 	warm       map[int]event // the same at the end of the warm-up
 	phases     []Phase
+	settings   []Setting // that answers have shown
+	reloads    []Setting // their changes
 	violations []string
 }
 
@@ -65,6 +71,8 @@ func (r *Recorder) add(process int, e event) {
 	case eventWritten:
 		delete(r.open, e.Op.By)
 		r.written = append(r.written, *e.Op)
+	case eventSetting:
+		r.settings = append(r.settings, *e.Set)
 	case eventStats:
 		r.counts[process] = e
 	case eventViolation:
@@ -123,6 +131,12 @@ type History struct {
 	Reads  []Op
 	Writes []Op // Version is known for each that happened
 	Phases []Phase
+	// Settings are what answers have shown of the server's configuration, Reloads its changes in their order.
+	Settings, Reloads []Setting
+
+	// Refusal is how long a Redis that takes no writes may be taken for one that does: so much later others may learn of
+	// a write of which it cannot be told.
+	Refusal int64
 
 	Queries, Hits uint64
 	Violations    []string
@@ -136,7 +150,7 @@ type History struct {
 func (r *Recorder) Finish(ctx context.Context, db *sql.DB) (*History, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &History{Shape: r.Shape, Reads: r.reads, Writes: r.written, Phases: r.phases, Violations: r.violations}
+	h := &History{Shape: r.Shape, Refusal: never, Reads: r.reads, Writes: r.written, Phases: r.phases, Settings: r.settings, Reloads: r.reloads, Violations: r.violations}
 	for _, op := range r.open {
 		op.Outcome, op.Return = Unknown, math.MaxInt64
 		h.Writes = append(h.Writes, op)

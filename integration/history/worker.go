@@ -30,6 +30,17 @@ type Orders struct {
 	// Writes is the share of the operations that write, between 0 and 1. [Process.Hold]
 	// makes it 0 for a while.
 	Writes float64
+	// Calls is the share of the writes that DO, CALL or a function makes.
+	Calls float64
+	// Sessions is the share of the operations that are the steps of a session, which changes its search_path and its role.
+	// It needs a tenant.
+	Sessions float64
+	// Roams: tables are called by names without a schema, which stand for the tables of public or of the tenant as the
+	// server's search_path says.
+	Roams bool
+	// Zones is the share of the operations that read what TimeZone makes of a time. It is UTC by the DSN if the worker
+	// does not roam.
+	Zones float64
 	// Cancel is the share of the writes that are cancelled on their way.
 	Cancel float64
 	// Pause is the longest pause between two operations of a client.
@@ -61,7 +72,6 @@ func Work(in io.Reader, out io.Writer) int {
 	w.log.put(event{Kind: eventReady}, true)
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	extra := newClient(w, w.Clients)
 	for i := range w.Clients {
 		c := newClient(w, i)
 		wg.Go(func() {
@@ -76,8 +86,9 @@ func Work(in io.Reader, out io.Writer) int {
 			w.tellStats()
 		}
 	})
-	w.obey(requests, func() {
-		wg.Go(extra.writeNow)
+	w.obey(requests, func(o order) {
+		c := newClient(w, w.Clients+int(w.ordered.Add(1)))
+		wg.Go(func() { c.carryOut(o) })
 	})
 	stop()
 	wg.Wait()
@@ -91,43 +102,17 @@ func Work(in io.Reader, out io.Writer) int {
 	return 0
 }
 
-// obey carries out what the worker is told after its Orders, until it is told to
-// stop by the end of in. writeNow writes beside what the clients do.
-func (w *worker) obey(in *bufio.Reader, writeNow func()) {
-	for {
-		switch line, err := in.ReadString('\n'); {
-		case err != nil:
-			return
-		case line == orderHold:
-			w.held.Store(true)
-		case line == orderWrite:
-			w.held.Store(false)
-		case line == orderOnce:
-			writeNow()
-		}
-	}
-}
-
-// What a worker can be told while it works: to write nothing more, to write
-// again, and to make one change at once.
-const (
-	orderHold  = "hold\n"
-	orderWrite = "write\n"
-	orderOnce  = "once\n"
-)
-
 type worker struct {
 	Orders
-	held atomic.Bool
-	log  *eventLog
-	// dbs are two pools of the same namespace: the first client has one to
-	// itself, so that its reads can be told apart in the counts.
-	dbs     [2]*sql.DB
-	handles [2]*mlcache.Handle
+	held    atomic.Bool
+	moved   atomic.Bool  // names stand for the tables of the tenant
+	ordered atomic.Int32 // how many orders there were
+	log     *eventLog
+	// dbs are three pools of the same namespace: the first client has one to
+	// itself, so that its reads can be told apart in the counts; the others use two in turn.
+	dbs     [3]*sql.DB
+	handles [3]*mlcache.Handle
 }
-
-// pool is the pool of a client.
-func pool(client int) int { return min(client, 1) }
 
 func (w *worker) open() (err error) {
 	for i := range w.dbs {
@@ -185,18 +170,30 @@ func (l *eventLog) flush() {
 type client struct {
 	*worker
 	id     int
+	pool   int // of dbs, the one in use
 	db     *sql.DB
 	handle *mlcache.Handle
 	random *rand.Rand
 	writes int
-	stmts  map[string]*sql.Stmt
+	mark   string // what the names of its writes begin with
+	stmts  [3]map[string]*sql.Stmt
 }
 
 func newClient(w *worker, id int) *client {
-	return &client{
-		worker: w, id: id, db: w.dbs[pool(id)], handle: w.handles[pool(id)],
-		random: rand.New(rand.NewPCG(w.Seed, uint64(w.Process)<<16|uint64(id))),
-		stmts:  map[string]*sql.Stmt{},
+	c := &client{
+		worker: w, id: id, pool: min(id, 1), random: rand.New(rand.NewPCG(w.Seed, uint64(w.Process)<<16|uint64(id))),
+		stmts: [3]map[string]*sql.Stmt{{}, {}, {}},
+	}
+	c.use(c.pool)
+	return c
+}
+
+func (c *client) use(pool int) { c.pool, c.db, c.handle = pool, c.dbs[pool], c.handles[pool] }
+
+// turn goes to the other pool, if the client has two.
+func (c *client) turn() {
+	if c.pool > 0 {
+		c.use(3 - c.pool)
 	}
 }
 
@@ -206,10 +203,20 @@ const timeout = 30 * time.Second
 func (c *client) step() {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	c.turn()
+	if c.Shape.Tenant != "" && c.random.Float64() < c.Sessions {
+		c.sessionSteps(ctx)
+		return
+	}
+	if c.random.Float64() < c.Zones {
+		c.readZone(ctx)
+	}
 	if c.random.Float64() < c.Writes && !c.held.Load() {
-		table := c.random.IntN(c.Shape.Tables)
+		table := c.tableNow(c.random.IntN(c.Shape.Tables))
 		row := c.write(ctx, table)
-		// Who has written looks at once.
+		// Who has written looks at once, through the other pool, too.
+		c.readRow(ctx, table, row)
+		c.turn()
 		c.readRow(ctx, table, row)
 		for c.random.IntN(2) == 0 {
 			// What others have begun to read after this write may be old after another.
@@ -218,27 +225,25 @@ func (c *client) step() {
 		}
 		return
 	}
-	c.readRow(ctx, c.random.IntN(c.Shape.Tables), 1+c.random.IntN(c.Shape.Rows))
+	table := c.tableNow(c.random.IntN(c.Shape.Tables))
+	if c.Shape.Tenant != "" && !c.Roams && c.random.IntN(10) == 0 {
+		table += c.Shape.Tables
+	}
+	c.readRow(ctx, table, 1+c.random.IntN(c.Shape.Rows))
 	if c.Pause > 0 {
 		time.Sleep(time.Duration(c.random.Int64N(int64(c.Pause))))
 	}
 }
 
-// writeNow makes one change by a single statement.
-func (c *client) writeNow() {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	c.writeBy(ctx, ways[0], c.random.IntN(c.Shape.Tables))
-}
-
 // prepared returns the statement prepared on the pool.
 func (c *client) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := c.stmts[query]; s != nil {
+	stmts := c.stmts[c.pool]
+	if s := stmts[query]; s != nil {
 		return s, nil
 	}
 	s, err := c.db.PrepareContext(ctx, query)
 	if err == nil {
-		c.stmts[query] = s
+		stmts[query] = s
 	}
 	return s, err
 }

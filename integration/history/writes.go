@@ -13,23 +13,26 @@ import (
 // target is one register of a write, under a name of its own.
 type target struct {
 	table, row, register int
+	name                 string // of the table, see [client.name]
 	by                   string
 	returned             int64 // by RETURNING; 0 if not asked for
 	rolledBack           bool  // whatever becomes of the rest
 }
 
 func (c *client) target(table int) *target {
+	return c.targetAt(table, 1+c.random.IntN(c.Shape.Rows))
+}
+
+func (c *client) targetAt(table, row int) *target {
 	c.writes++
-	t := &target{table: table, row: 1 + c.random.IntN(c.Shape.Rows)}
-	t.register = c.Shape.register(t.table, t.row)
-	t.by = fmt.Sprintf("%d.%d.%d", c.Process, c.id, c.writes)
-	return t
+	return &target{table: table, row: row, register: c.Shape.register(table, row), name: c.name(table),
+		by: fmt.Sprintf("%s%d.%d.%d", c.mark, c.Process, c.id, c.writes)}
 }
 
 // Two targets of one transaction are locked in one order, so that none waits for
 // the other.
 func (c *client) with(a *target) []*target {
-	b := c.target(c.random.IntN(c.Shape.Tables))
+	b := c.target(c.tableNow(c.random.IntN(c.Shape.Tables)))
 	switch {
 	case a.register == b.register:
 		return []*target{a}
@@ -40,7 +43,12 @@ func (c *client) with(a *target) []*target {
 }
 
 func (t *target) update() string {
-	return fmt.Sprintf("UPDATE register_%d SET n = n + 1, writer = $1 WHERE id = $2", t.table)
+	return fmt.Sprintf("UPDATE %s SET n = n + 1, writer = $1 WHERE id = $2", t.name)
+}
+
+// literal is the update without arguments.
+func (t *target) literal() string {
+	return fmt.Sprintf("UPDATE %s SET n = n + 1, writer = '%s' WHERE id = %d", t.name, t.by, t.row)
 }
 
 func (t *target) updateReturning() string { return t.update() + " RETURNING n" }
@@ -80,13 +88,13 @@ var ways = []way{
 		return c.db.QueryRowContext(ctx, "WITH u AS ("+ts[0].updateReturning()+") SELECT n FROM u", ts[0].by, ts[0].row).Scan(&ts[0].returned)
 	}},
 	{false, func(ctx context.Context, c *client, ts []*target) error {
-		_, err := c.db.ExecContext(ctx, fmt.Sprintf(`MERGE INTO register_%d r USING (SELECT $1::text AS writer, $2::int AS id) s ON r.id = s.id
-			WHEN MATCHED THEN UPDATE SET n = r.n + 1, writer = s.writer`, ts[0].table), ts[0].by, ts[0].row)
+		_, err := c.db.ExecContext(ctx, fmt.Sprintf(`MERGE INTO %s r USING (SELECT $1::text AS writer, $2::int AS id) s ON r.id = s.id
+			WHEN MATCHED THEN UPDATE SET n = r.n + 1, writer = s.writer`, ts[0].name), ts[0].by, ts[0].row)
 		return err
 	}},
 	{false, func(ctx context.Context, c *client, ts []*target) error {
-		_, err := c.db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO register_%[1]d VALUES ($2, 0, $1)
-			ON CONFLICT (id) DO UPDATE SET n = register_%[1]d.n + 1, writer = excluded.writer`, ts[0].table), ts[0].by, ts[0].row)
+		_, err := c.db.ExecContext(ctx, fmt.Sprintf(`INSERT INTO %s VALUES ($2, 0, $1)
+			ON CONFLICT (id) DO UPDATE SET n = %s.n + 1, writer = excluded.writer`, ts[0].name, c.Shape.local(ts[0].table)), ts[0].by, ts[0].row)
 		return err
 	}},
 	{true, func(ctx context.Context, c *client, ts []*target) error {
@@ -162,29 +170,41 @@ func (c *client) transaction(ctx context.Context, ts []*target, end func(*sql.Tx
 // write writes a row of the table, and perhaps another row with it, in one of
 // several ways. It returns the row.
 func (c *client) write(ctx context.Context, table int) int {
-	return c.writeBy(ctx, ways[c.random.IntN(len(ways))], table)
+	limit := time.Duration(0)
+	if c.random.Float64() < c.Cancel {
+		limit = 1 + time.Duration(c.random.Int64N(int64(3*time.Millisecond)))
+	}
+	switch {
+	case c.random.Float64() < c.Calls:
+		return c.writeBy(ctx, calls[c.random.IntN(len(calls))], c.target(table), limit)
+	case c.Shape.Tenant != "" && !c.Roams && c.random.IntN(8) == 0:
+		// The tenant's, by its qualified name. Not by code, which finds its tables by the session's search_path.
+		c.writeBy(ctx, ways[c.random.IntN(len(ways))], c.target(table+c.Shape.Tables), limit)
+		fallthrough
+	default:
+		return c.writeBy(ctx, ways[c.random.IntN(len(ways))], c.target(table), limit)
+	}
 }
 
-func (c *client) writeBy(ctx context.Context, w way, table int) int {
-	first := c.target(table)
+// writeBy writes the target, and perhaps another one with it, and returns its row. A limit, if there is one, is how
+// long that may take, so that the outcome may be unknown.
+func (c *client) writeBy(ctx context.Context, w way, first *target, limit time.Duration) int {
 	ts := []*target{first}
 	if w.several && c.random.IntN(2) == 0 {
 		ts = c.with(first)
 	}
-	cancelled := c.random.Float64() < c.Cancel
-	if cancelled {
+	if limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.random.Int64N(int64(3*time.Millisecond))))
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	before := c.handle.Stats()
 	call := Now()
 	for _, t := range ts {
-		c.log.put(event{Kind: eventIntent, Op: c.writeOp(t, call)}, true)
+		c.tellIntent(t, call)
 	}
 	err := w.run(ctx, c, ts)
 	end := Now()
-	after := c.handle.Stats()
 	outcome := Committed
 	switch {
 	case err == nil:
@@ -192,12 +212,23 @@ func (c *client) writeBy(ctx context.Context, w way, table int) int {
 		outcome = Refused
 	case errors.Is(err, errRolledBack):
 		outcome = RolledBack
-	case cancelled:
+	case limit > 0:
 		outcome = Unknown
 	default:
 		outcome = Unknown
 		c.violation("a write failed after %v: %v", ms(end-call), err)
 	}
+	c.tellWrites(ts, call, end, outcome, before)
+	return first.row
+}
+
+func (c *client) tellIntent(t *target, call int64) {
+	c.log.put(event{Kind: eventIntent, Op: c.writeOp(t, call)}, true)
+}
+
+// tellWrites tells the outcome of what was written together; before is what was counted before the first of it.
+func (c *client) tellWrites(ts []*target, call, end int64, outcome Outcome, before mlcache.Stats) {
+	after := c.handle.Stats()
 	for _, t := range ts {
 		op := c.writeOp(t, call)
 		op.Return, op.Outcome = end, outcome
@@ -211,7 +242,6 @@ func (c *client) writeBy(ctx context.Context, w way, table int) int {
 		op.Late = after.LateReleases != before.LateReleases
 		c.log.put(event{Kind: eventWritten, Op: op}, true)
 	}
-	return first.row
 }
 
 func (c *client) writeOp(t *target, call int64) *Op {
