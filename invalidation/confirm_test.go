@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 const confirmedInfo = "role:master\r\nmaster_replid:f00d\r\n"
@@ -72,6 +73,9 @@ func TestAHitAsksForLess(t *testing.T) {
 	onBothLines(t, func(t *testing.T, s *plainServer) {
 		v, cells := s.asker(t)
 		v.started = true // nothing is asked but here: this server knows no script
+		now := time.Now()
+		v.bound.Store(int64(time.Hour))
+		v.validated.Store(&now)
 		v.epoch.nonce, v.epoch.last = 255, 255
 		v.epoch.publish()
 		askUntilLine(t, v, cells)
