@@ -53,6 +53,7 @@ func bodyTimes(text string) BodyTimes {
 			continue
 		}
 		b.Words[word] = true
+		b.Named = b.Named || t.Kind == TokenUnicodeIdent // its escapes may be written by another sign
 		if c.punct(i-1, '.') && !c.punct(i-2, '.') && isDateType(word) && c.folded(i-2) != "pg_catalog" {
 			continue // t.date, a column
 		}
