@@ -60,7 +60,7 @@ func (c *conn) readBack(ctx context.Context) error {
 	if c.pooled && c.touched {
 		return errUnknownSession
 	}
-	s, err := readSession(ctx, q, c.schema.system, c.engine.sessionSalt(c.origin))
+	s, err := readSession(ctx, q, c.schema, c.engine.sessionSalt(c.origin))
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type schemaState struct {
 	version atomic.Uint64
 	// system is the answer to systemQuery; empty if the server gives none.
 	system [][]*string
+	// libraries are the settings that libraries bring with them.
+	libraries librarySettings
 }
 
 // assumption is what is assumed by whom goes by the state.
@@ -57,6 +59,8 @@ type schemaLoader struct {
 	retryAt time.Time     // after a failure, not before this
 	warned  bool
 	watched bool // watch runs
+
+	libraries libraries // used by one load at a time
 }
 
 const (
@@ -292,7 +296,8 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 		if system, err := q.Query(ctx, systemQuery); err == nil {
 			st.system = system
 		}
-		if st.base, err = readSession(ctx, q, st.system, e.sessionSalt(origin)); err != nil {
+		st.libraries = e.schema.libraries.of(ctx, q)
+		if st.base, err = readSession(ctx, q, st, e.sessionSalt(origin)); err != nil {
 			return nil, err
 		}
 		if pc := pgxConn(origin); pc != nil {

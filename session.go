@@ -77,7 +77,9 @@ UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
  WHERE context IN ('user', 'superuser')
  AND category NOT LIKE 'Reporting and Logging%' AND category NOT LIKE 'Statistics%'
  AND category NOT LIKE 'Query Tuning%' AND category NOT LIKE 'Resource Usage%' AND category NOT LIKE 'Write-Ahead Log%'
- AND name !~ '^(application_name|.*_timeout|tcp_.*|debug_.*|trace_.*|jit.*|transaction_.*|client_connection_check_interval)$'
+ AND name !~ '^(application_name|.*_timeout|tcp_.*|debug_.*|trace_.*|jit.*|transaction_.*|client_connection_check_interval)$'`
+
+const sessionOrder = `
 ) s ORDER BY o, k, v`
 
 // systemQuery tells two clusters with databases of one name apart. Some servers
@@ -85,15 +87,15 @@ UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
 // the error would end.
 const systemQuery = `SELECT 'system', system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()`
 
-// readSession asks the server for the state of the session behind q. system is
-// the answer to systemQuery. salt is what the server does not know of and the
-// answers depend on all the same.
-func readSession(ctx context.Context, q querier, system [][]*string, salt string) (*session, error) {
-	rows, err := q.Query(ctx, sessionQuery)
+// readSession asks the server for the state of the session behind q. st has the
+// answer to systemQuery and the settings of libraries. salt is what the server does
+// not know of and the answers depend on all the same.
+func readSession(ctx context.Context, q querier, st *schemaState, salt string) (*session, error) {
+	rows, err := q.Query(ctx, sessionQuery+st.libraries.query()+sessionOrder)
 	if err != nil {
 		return nil, err
 	}
-	rows = append(rows, system...)
+	rows = append(st.libraries.changed(rows), st.system...)
 	if hasTempSchema(rows) {
 		temp, err := q.Query(ctx, catalog.QueryTemporary)
 		if err != nil {
