@@ -39,6 +39,9 @@ type conn struct {
 	// touched: a statement may have changed the session since it was opened. pooled:
 	// its statements are run by sessions that others use in between (PgBouncer).
 	touched, pooled bool
+	// held is the name of the session in fences, made with heldBy; see holder.
+	held   string
+	heldBy *schemaState
 
 	// session is nil while its state is not known.
 	session *session
@@ -153,7 +156,7 @@ func (c *conn) reopen(ctx context.Context) error {
 // become is gone with it.
 func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
-	c.origin, c.pgx = nil, nil
+	c.origin, c.pgx, c.held = nil, nil, ""
 	c.resetDue = false
 	c.origins++
 	c.tx, c.changed, c.touched, c.types = txState{}, false, false, ownTypes{}

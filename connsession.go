@@ -3,7 +3,6 @@ package mlcache
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -64,11 +63,11 @@ func (c *conn) readBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.pgx != nil && s.pid != strconv.FormatUint(uint64(c.pgx.PgConn().PID()), 10) {
+	if c.pgx != nil && s.pid != backendPID(c.pgx) {
 		// A pooler is in between, and the next statement may be run by another
 		// session than has just answered. As long as this connection has changed
 		// nothing, all of them are taken to be as every fresh one.
-		c.pooled = true
+		c.pooled, c.held = true, ""
 		if c.touched {
 			return errUnknownSession
 		}

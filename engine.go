@@ -102,6 +102,7 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 		}
 	}
 	hub.onSchemaChange(e.schema.drop)
+	hub.asks(&asker{engine: e})
 	if cfg.RulesFile != "" {
 		e.tasks.Go(func() { e.watchRules(cfg.RulesFile) })
 	}

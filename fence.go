@@ -24,7 +24,7 @@ type fence struct {
 // the write to be refused then; nothing is fenced in that case.
 func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 	if p != nil && p.held != nil && len(c.tx.pending) == 0 && !c.tx.pendingAll && !c.tx.pendingDDL {
-		return fence{conn: c, f: c.engine.hub.hold(ctx, p)}, nil
+		return fence{conn: c, f: c.engine.hub.hold(ctx, p, c.holder())}, nil
 	}
 	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
 	n, assumes := len(c.tx.pending), c.tx.assumes
@@ -54,6 +54,7 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		All:     all,
 		Wait:    failWrites || c.engine.cfg.Consistency == Strict,
 		Assumes: assumes,
+		Holder:  c.holder(),
 	})
 	if err != nil {
 		c.engine.stats.fenceErrors.Add(1)
@@ -124,7 +125,7 @@ func (f fence) release(outcome invalidation.Outcome) {
 // anything with it.
 func (c *conn) handOut() {
 	if c.raw == nil {
-		raw, _ := c.engine.hub.fence(context.Background(), []string{scopeSchema}, invalidation.FenceOptions{All: true})
+		raw, _ := c.engine.hub.fence(context.Background(), []string{scopeSchema}, invalidation.FenceOptions{All: true, Holder: c.holder()})
 		c.raw = &raw
 	}
 	c.lent = true
@@ -143,5 +144,9 @@ func (c *conn) takeBack() {
 		c.tx.pendingAll, c.tx.pendingDDL, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
 	}
 	c.lookAtTypes()
-	_ = raw.Release(context.Background(), invalidation.Unknown) // what could not be told is queued
+	outcome := invalidation.Committed
+	if c.pgx == nil || c.pgx.PgConn().IsClosed() || c.pgx.PgConn().IsBusy() {
+		outcome = invalidation.Unknown // what its user has asked for last may come yet
+	}
+	_ = raw.Release(context.Background(), outcome) // what could not be told is queued
 }

@@ -32,6 +32,7 @@ type hub struct {
 	// listener only, since it keeps those for as long as it lives.
 	listening       sync.Mutex
 	schemaListeners map[*hubRef]func()
+	askers          map[*hubRef]*asker // who can ask the database, guarded by listening
 
 	// places are where the answers of its pools are in memory.
 	places struct {
@@ -91,7 +92,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 	defer hubs.Unlock()
 	h := hubs.open[key]
 	if h == nil {
-		h = &hub{key: key, schemaListeners: make(map[*hubRef]func())}
+		h = &hub{key: key, schemaListeners: make(map[*hubRef]func()), askers: make(map[*hubRef]*asker)}
 		h.places.of, h.places.memories = make(map[placeKind]*place), make(map[int64]*memory)
 		if cfg.Redis != "" {
 			client, breaker, err := newRedisClient(cfg)
@@ -106,6 +107,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 			Namespace:      cfg.Namespace,
 			MaxStaleness:   cfg.MaxStaleness,
 			Logger:         cfg.Logger,
+			Over:           h.over,
 		})
 		if err != nil {
 			if h.client != nil {
@@ -151,6 +153,7 @@ type hubFence struct {
 	scopes  []string
 	all     bool
 	assumes invalidation.Assumption
+	holder  string
 	own     *invalidation.Fence
 	held    []*invalidation.Cell // in place of own
 	fenced  []*hub
@@ -158,8 +161,8 @@ type hubFence struct {
 }
 
 // hold fences what p changes, where p.held says that there is no Redis to tell.
-func (h *hub) hold(ctx context.Context, p *plan) hubFence {
-	f := hubFence{hub: h, scopes: p.writes, assumes: p.assumes(), held: p.held}
+func (h *hub) hold(ctx context.Context, p *plan, holder string) hubFence {
+	f := hubFence{hub: h, scopes: p.writes, assumes: p.assumes(), held: p.held, holder: holder}
 	h.versions.Hold(p.held)
 	if others := h.others(); len(others) > 0 {
 		asking, cancel := forCache(ctx)
@@ -172,7 +175,7 @@ func (h *hub) hold(ctx context.Context, p *plan) hubFence {
 // fence is Versions.Fence, in the siblings too. The error is that of the hub
 // itself: what another pool's Redis misses now it is told later.
 func (h *hub) fence(ctx context.Context, scopes []string, o invalidation.FenceOptions) (hubFence, error) {
-	f := hubFence{hub: h, scopes: scopes, all: o.All, assumes: o.Assumes}
+	f := hubFence{hub: h, scopes: scopes, all: o.All, assumes: o.Assumes, holder: o.Holder}
 	var err error
 	f.own, err = h.versions.Fence(ctx, scopes, o)
 	f.alsoIn(ctx, h.others())
@@ -182,7 +185,7 @@ func (h *hub) fence(ctx context.Context, scopes []string, o invalidation.FenceOp
 func (f *hubFence) alsoIn(ctx context.Context, hubs []*hub) {
 	for _, h := range hubs {
 		if !slices.Contains(f.fenced, h) {
-			also, _ := h.versions.Fence(ctx, f.scopes, invalidation.FenceOptions{All: f.all})
+			also, _ := h.versions.Fence(ctx, f.scopes, invalidation.FenceOptions{All: f.all, Holder: f.holder})
 			f.fenced, f.further = append(f.fenced, h), append(f.further, also)
 		}
 	}
@@ -205,7 +208,7 @@ func (f *hubFence) Release(ctx context.Context, outcome invalidation.Outcome) er
 	}
 	var err error
 	if f.held != nil {
-		f.hub.versions.LetGo(f.held, outcome, f.assumes)
+		f.hub.versions.LetGo(f.held, outcome, f.assumes, f.holder)
 	} else {
 		err = f.own.Release(ctx, outcome)
 	}
@@ -242,10 +245,18 @@ func (r *hubRef) onSchemaChange(f func()) {
 	r.hub.schemaListeners[r] = f
 }
 
+// asks makes a the one that the hub has the database asked by, among others, until release.
+func (r *hubRef) asks(a *asker) {
+	r.hub.listening.Lock()
+	defer r.hub.listening.Unlock()
+	r.hub.askers[r] = a
+}
+
 func (r *hubRef) release() error {
 	r.once.Do(func() {
 		r.hub.listening.Lock()
 		delete(r.hub.schemaListeners, r)
+		delete(r.hub.askers, r)
 		r.hub.listening.Unlock()
 		hubs.Lock()
 		r.hub.users--

@@ -31,6 +31,10 @@ type schemaState struct {
 	// snapshot was taken, as far as this process knew; 0 if it did not.
 	cell    *invalidation.Cell
 	version atomic.Uint64
+	// direct: the connection that read this spoke to the server itself, and not to a pooler.
+	direct bool
+	// server stands for the server in names of holders.
+	server string
 	// system is the answer to systemQuery; empty if the server gives none.
 	system [][]*string
 	// libraries are the settings that libraries bring with them.
@@ -296,12 +300,14 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 		if system, err := q.Query(ctx, systemQuery); err == nil {
 			st.system = system
 		}
+		st.server = serverName(st.system)
 		st.libraries = e.schema.libraries.of(ctx, q)
 		if st.base, err = readSession(ctx, q, st, e.sessionSalt(origin)); err != nil {
 			return nil, err
 		}
 		if pc := pgxConn(origin); pc != nil {
 			st.params = reportedParams(pc)
+			st.direct = st.base.pid == backendPID(pc)
 		}
 		if first != nil {
 			e.keepFirst(ctx, q, st, first)

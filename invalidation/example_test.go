@@ -72,7 +72,7 @@ func ExampleVersions_Hold() {
 	before := cells[0].Load()
 	v.Hold(cells)
 	fmt.Println("while it is written:", cells[0].Load(), cells[1].Load())
-	v.LetGo(cells, invalidation.Committed, invalidation.Assumption{})
+	v.LetGo(cells, invalidation.Committed, invalidation.Assumption{}, "")
 	fmt.Println("another version:", cells[0].Load() != 0 && cells[0].Load() != before)
 	// Output:
 	// while it is written: 0 0

@@ -20,6 +20,10 @@ type FenceOptions struct {
 	All bool
 	// Assumes is what the scopes were derived from.
 	Assumes Assumption
+	// Holder names who can still carry out the change when this process is gone or has lost its connection: a session of the
+	// database, for Config.Over to find. Letters, digits and "/-?." are taken. Empty: nobody can, or it cannot be found out;
+	// the fence then ends with its lease when it is not renewed.
+	Holder string
 }
 
 // Outcome is what became of a change.
@@ -27,7 +31,8 @@ type Outcome int
 
 const (
 	// Unknown: the change may be visible now, or later, or never. It counts as committed, and its scopes stay fenced
-	// for FenceLease, because it may become visible after Release.
+	// until Config.Over has said that it is over, because it may become visible after Release; for FenceLease where the
+	// fence names no holder.
 	Unknown Outcome = iota
 	// Committed: the change is visible.
 	Committed
@@ -57,6 +62,8 @@ type Fence struct {
 	id      string
 	wait    bool
 	assumes Assumption
+	holder  string
+	needs   bool   // it has told holders of that
 	host    *Fence // that stands in Redis for this one, too; nil for one that stands for itself. See join.
 
 	renewals sync.WaitGroup // under way
@@ -71,6 +78,7 @@ type Fence struct {
 	ended    bool      // and so has every fence that it stood for
 	taken    int       // commands that widened the fence,
 	pending  int       // of which so many are under way,
+	told     uint64    // the registration that one of those carries; 0 for none
 	failed   bool      // and one has failed that no renewal has made up for
 	begun    time.Time // when the first command was sent
 	leased   time.Time // when the newest renewal, or else the first command, was sent that Redis answered
@@ -91,6 +99,9 @@ type Fence struct {
 // and must still be released. Without scopes and without All the fence is empty; Add may widen it.
 func (v *Versions) Fence(ctx context.Context, scopes []string, o FenceOptions) (*Fence, error) {
 	f := &Fence{v: v, wait: o.Wait, assumes: o.Assumes}
+	if v.cfg.Over != nil && o.Holder != "" {
+		f.holder = holderName(o.Holder)
+	}
 	f.cells = f.few[:0]
 	v.counters.fences.Add(1)
 	if !o.All && f.join(scopes) {
@@ -113,7 +124,7 @@ func (f *Fence) Add(ctx context.Context, scopes ...string) error {
 		f.mu.Unlock()
 		return errReleased
 	}
-	more := &Fence{v: f.v, wait: f.wait, assumes: f.assumes}
+	more := &Fence{v: f.v, wait: f.wait, assumes: f.assumes, holder: f.holder}
 	f.more = append(f.more, more)
 	f.mu.Unlock()
 	return more.widen(ctx, scopes, false)
@@ -125,7 +136,7 @@ func (f *Fence) widen(ctx context.Context, scopes []string, all bool) error {
 		return err
 	}
 	v := f.v
-	o := &order{op: "fence", args: args}
+	o := &order{op: args[0].(string), args: args}
 	if !f.wait {
 		o.fence = f
 	}
@@ -178,9 +189,9 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	var args []any // nil without Redis
 	if v.client != nil {
 		if f.id == "" {
-			f.id = newFenceID()
+			f.id = v.fenceID(f.holder != "")
 		}
-		args = make([]any, 3, len(scopes)+7)
+		args = make([]any, 3, len(scopes)+12)
 	}
 	for _, s := range scopes {
 		if !f.covers(s) {
@@ -213,12 +224,23 @@ func (f *Fence) take(scopes []string, all bool) ([]any, error) {
 	if f.users == 0 {
 		f.users = 1
 		f.countInRow()
+		if f.holder != "" {
+			v.holders.need(f.holder, f.wait)
+			f.needs = true
+		}
+	}
+	v.fencedAt = time.Now()
+	if f.holder != "" {
+		if first, number := v.holders.registration(v.process, v.fencedAt); number > 0 {
+			f.told = number
+			args = append(first, args...)
+		}
 	}
 	v.tasks.Add(1)
 	f.taken++
 	f.pending++
 	if f.begun.IsZero() {
-		f.begun = time.Now()
+		f.begun = v.fencedAt
 	}
 	return args, nil
 }
@@ -250,7 +272,7 @@ func (f *Fence) add(scope string, c *Cell) {
 // send tells Redis of the fence. The answer says nothing new about the local cells: they are held.
 func (f *Fence) send(ctx context.Context, args []any) error {
 	sent := time.Now()
-	r, err := f.v.callGoRedis(ctx, "fence", args)
+	r, err := f.v.callGoRedis(ctx, args[0].(string), args)
 	return f.answered(sent, r, err)
 }
 
@@ -262,6 +284,12 @@ func (f *Fence) answered(sent time.Time, r reply, err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pending--
+	if f.told > 0 && (err != nil || f.pending == 0) {
+		f.v.mu.Lock()
+		f.v.holders.heard(f.told, err == nil)
+		f.v.mu.Unlock()
+		f.told = 0
+	}
 	if err != nil {
 		f.failed = true
 		f.v.counters.fenceErrors.Add(1)
@@ -294,6 +322,9 @@ func (f *Fence) Release(ctx context.Context, outcome Outcome) error {
 	var err error
 	for _, m := range more {
 		err = errors.Join(err, m.Release(ctx, outcome))
+	}
+	if outcome == Unknown && f.doubtHere() {
+		outcome = Committed // as far as it has been; the doubt tells of the rest
 	}
 	h := f.standing()
 	ids, outcome, stays := f.leave(outcome)

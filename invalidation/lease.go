@@ -121,6 +121,12 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 	var args []any
 	var named []*Fence
 	var taken []int
+	var told uint64
+	if v.cfg.Over != nil {
+		v.mu.Lock()
+		args, told = v.holders.registration(v.process, sent)
+		v.mu.Unlock()
+	}
 	for _, f := range fences {
 		f.mu.Lock()
 		since := f.leased
@@ -141,11 +147,21 @@ func (v *Versions) renewSome(ctx context.Context, fences []*Fence, all bool) err
 		f.mu.Unlock()
 	}
 	if named == nil {
+		if told > 0 { // with the next fence, or renewal
+			v.mu.Lock()
+			v.holders.heard(told, false)
+			v.mu.Unlock()
+		}
 		return nil
 	}
 	r, err := v.call(ctx, "renew", args...)
 	if err == nil {
 		v.notice(r)
+	}
+	if told > 0 {
+		v.mu.Lock()
+		v.holders.heard(told, err == nil)
+		v.mu.Unlock()
 	}
 	for i, f := range named {
 		if err == nil {

@@ -80,6 +80,11 @@ func (v *Versions) loop() {
 func (v *Versions) pollUnlessIdle(now, used time.Time, woken bool) time.Time {
 	v.mu.Lock()
 	idle := !woken && now.Sub(used) > v.cfg.IdleAfter && v.queue.empty()
+	if !v.fencedAt.IsZero() && now.Sub(v.fencedAt) > v.cfg.IdleAfter {
+		// Once more behind its writes: a fence that has come late, behind its release, stands until its process
+		// says that it is none of its own.
+		idle, v.fencedAt = false, time.Time{}
+	}
 	retryAt := v.retryAt
 	v.mu.Unlock()
 	switch {
@@ -162,13 +167,14 @@ func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Durat
 	v.mu.Lock()
 	from, losses := v.polled, v.losses
 	v.mu.Unlock()
-	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds())
+	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds(), v.process)
 	if err != nil {
 		return false, 0, err
 	}
 	var calls []func()
 	v.mu.Lock()
 	again, ok := v.apply(r, losses, &calls)
+	v.adoptOrphans(r.orphans)
 	v.mu.Unlock()
 	run(calls)
 	for len(again) > 0 {

@@ -122,6 +122,7 @@ func (v *Versions) drain(ctx context.Context) error {
 			v.mu.Unlock()
 			return err
 		}
+		v.leftLocked(ids)
 		// The delivery itself ended one hold of each.
 		for i, c := range cells {
 			for range taken[i].holds - 1 {

@@ -55,6 +55,7 @@ func (v *Versions) release(ctx context.Context, n news) error {
 	}
 	err := v.tell(ctx, n)
 	if err == nil {
+		v.left(n.ids)
 		return nil
 	}
 	v.counters.releaseErrors.Add(1)
@@ -69,6 +70,7 @@ func (v *Versions) release(ctx context.Context, n news) error {
 			v.epoch.forget(v.epoch.seq)
 			v.epoch.unhold()
 		}
+		v.leftLocked(n.ids)
 	} else {
 		w := waiting{ids: n.ids, holds: 1}
 		if n.outcome == Unknown {
@@ -80,6 +82,22 @@ func (v *Versions) release(ctx context.Context, n news) error {
 	v.mu.Unlock()
 	v.kick()
 	return err
+}
+
+// left notes that Redis has been told of the end of fences, or that it is not going to be.
+func (v *Versions) left(ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.leftLocked(ids)
+}
+
+func (v *Versions) leftLocked(ids []string) {
+	for _, id := range ids {
+		delete(v.leaving, strings.TrimPrefix(id, overtaking))
+	}
 }
 
 // tell sends a release and applies the answer, which ends one hold of each cell.
@@ -138,9 +156,16 @@ func (v *Versions) Hold(cells []*Cell) {
 	}
 }
 
-// LetGo ends what Hold began; it must be called once for it. a is what the scopes were derived from.
-func (v *Versions) LetGo(cells []*Cell, outcome Outcome, a Assumption) {
+// LetGo ends what Hold began; it must be called once for it. a is what the scopes were derived from, and holder as in
+// FenceOptions.
+func (v *Versions) LetGo(cells []*Cell, outcome Outcome, a Assumption, holder string) {
 	v.counters.releases.Add(1)
+	if outcome == Unknown && holder != "" && v.cfg.Over != nil {
+		v.mu.Lock()
+		v.doubtCells(&doubt{cells: cells, assumes: a, holder: holderName(holder)})
+		v.mu.Unlock()
+		outcome = Committed // as far as it has been; the doubt tells of the rest
+	}
 	v.releaseHere(news{outcome: outcome, cells: cells, assumes: a})
 }
 

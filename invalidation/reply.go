@@ -31,6 +31,7 @@ type reply struct {
 	states   []state
 	complete bool          // poll: states holds every scope that changed
 	proven   time.Duration // poll: how long ago Redis has taken a write
+	orphans  []orphan
 }
 
 // parseReply reads the script's answer to op. It trusts nothing: what Redis holds may have been written by anybody.
@@ -55,12 +56,16 @@ func parseReply(op string, raw any) (reply, error) {
 			return r, errReply
 		}
 		said, _ := list[0].(string)
-		mark, age, _ := strings.Cut(said, " ")
+		mark, rest, _ := strings.Cut(said, " ")
+		age, count, _ := strings.Cut(rest, " ")
 		r.complete = mark == "+"
 		if r.proven, err = parseMillis(age); err != nil {
 			return r, err
 		}
 		list, step = list[1:], 2
+		if list, err = r.readOrphans(count, list); err != nil {
+			return r, err
+		}
 	}
 	if len(list)%step != 0 {
 		return r, errReply
@@ -90,6 +95,28 @@ func parseReply(op string, raw any) (reply, error) {
 		r.states = append(r.states, s)
 	}
 	return r, nil
+}
+
+// readOrphans reads as many as count says, none if it is empty, and returns what follows them.
+func (r *reply) readOrphans(count string, list []any) ([]any, error) {
+	if count == "" {
+		return list, nil
+	}
+	n, err := strconv.ParseUint(count, 10, 31)
+	if err != nil || n > uint64(len(list)/3) {
+		return nil, errReply
+	}
+	for ; n > 0; n, list = n-1, list[3:] {
+		id, ok1 := list[0].(string)
+		holders, ok2 := list[1].(string)
+		field, ok3 := list[2].(string)
+		o, ok := parseOrphan(id, holders, field)
+		if !ok || !ok1 || !ok2 || !ok3 {
+			return nil, errReply
+		}
+		r.orphans = append(r.orphans, o)
+	}
+	return list, nil
 }
 
 func parseHeader(text string) (header, error) {

@@ -212,6 +212,7 @@ func (v *Versions) adopt(h header, calls *[]func()) {
 	v.refence = v.birth != "" && len(v.fences) > 0
 	v.birth, v.lost, v.lostTo = h.birth, false, header{}
 	v.losses++
+	v.holders.lost()
 	v.epoch.forget(0)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {

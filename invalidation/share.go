@@ -1,6 +1,9 @@
 package invalidation
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Writers of one process that change the same scopes at the same time need one fence in Redis, not one each: it stands from
 // before the first of their changes can become visible until the last of them has been released. So a fence that is up
@@ -30,8 +33,16 @@ func (f *Fence) join(scopes []string) bool {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if h.users == 0 || v.hosts[scopes[0]] != h || v.closed {
+	if h.users == 0 || v.hosts[scopes[0]] != h || v.closed || (f.holder == "") != (h.holder == "") {
 		return false
+	}
+	// Redis must know of all who can carry out what is behind the fence. Who is new tells it with a fence of his own.
+	if f.holder != "" && (!v.holders.toldOf(f.holder, f.wait) || f.wait && !v.holders.toldOf(h.holder, true)) {
+		return false
+	}
+	if f.holder != "" {
+		v.holders.need(f.holder, false)
+		f.needs = true
 	}
 	h.users++
 	f.host = h
@@ -94,6 +105,10 @@ func (f *Fence) leave(outcome Outcome) (ids []string, _ Outcome, stays bool) {
 	v, h := f.v, f.standing()
 	h.mu.Lock()
 	v.mu.Lock()
+	if f.needs {
+		f.needs = false
+		v.holders.leave(f.holder, time.Now())
+	}
 	h.unknown = h.unknown || outcome == Unknown
 	if h.users == 1 && !f.wait {
 		h.beginBurst(outcome)
@@ -133,6 +148,9 @@ func (f *Fence) part() parting {
 		f.withdraw()
 		delete(f.v.fences, f)
 		p.ids = []string{f.id}
+		if f.holder != "" && f.v.client != nil {
+			f.v.leaving[f.id] = time.Now()
+		}
 		if f.pending > 0 || f.failed {
 			// The release may come to Redis before the fence's command does. It need not wait for it: what it leaves in Redis
 			// makes the late command do nothing.

@@ -15,6 +15,7 @@ type counters struct {
 	gaps, subscriptions     atomic.Uint64
 	fences, fenceErrors     atomic.Uint64
 	releases, releaseErrors atomic.Uint64
+	orphans, settled        atomic.Uint64
 }
 
 // Stats is a snapshot of what happened since Open. Counts never go down.
@@ -28,6 +29,8 @@ type Stats struct {
 	Subscriptions           uint64        // times that the channel was subscribed to: more than 1 means reconnected
 	Fences, FenceErrors     uint64        // FenceErrors are fences that Redis was not told of
 	Releases, ReleaseErrors uint64        // ReleaseErrors were queued, unless rolled back
+	Orphans, Settled        uint64        // fences of which this process was to find out what became of them, and those of which it has
+	Doubts                  int           // of changes that may be made still, now
 	Queued                  int           // scopes that wait to be told to Redis now; -1 stands for everything
 	Cells                   int           // scopes known now
 	OpenFences              int           // of this process, now
@@ -51,6 +54,7 @@ func (v *Versions) Stats() Stats {
 		Gaps: c.gaps.Load(), Subscriptions: c.subscriptions.Load(),
 		Fences: c.fences.Load(), FenceErrors: c.fenceErrors.Load(),
 		Releases: c.releases.Load(), ReleaseErrors: c.releaseErrors.Load(),
+		Orphans: c.orphans.Load(), Settled: c.settled.Load(),
 		BytesSent: v.writes.sent.Load(), BytesGot: v.writes.got.Load(),
 		Propagation: v.echoes.times.Snapshot(),
 		Age:         -1,
@@ -62,6 +66,7 @@ func (v *Versions) Stats() Stats {
 	defer v.mu.Unlock()
 	s.Quarantine = max(0, time.Until(v.quarantined))
 	s.Cells = len(v.cells)
+	s.Doubts = len(v.doubts)
 	for f := range v.fences {
 		s.OpenFences += f.users
 		if f.burst {

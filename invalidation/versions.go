@@ -34,9 +34,16 @@ type Config struct {
 	MaxStaleness time.Duration
 
 	// FenceLease is how long a fence holds that nobody renews, because its process died. A live process renews it within
-	// half of that. So it should be at least twice as long as the database may take to carry out a COMMIT whose client
-	// has gone: a change that becomes visible later than that may be missed. Defaults to 5s; less than 100ms is an error.
+	// half of that. A fence that names no holder is taken for ended then, so the lease should be at least twice as long as the
+	// database may take to carry out a COMMIT whose client has gone: a change that becomes visible later than that may be
+	// missed. One that does stays until Over has seen that it is. Defaults to 5s; less than 100ms is an error.
 	FenceLease time.Duration
+
+	// Over finds out what has become of changes in doubt: over[i] says that doubts[i] has been made visible by now or never
+	// will be. It must be certain of a true; false is for what is not over, and for what it cannot find out now, and it is asked again then. It runs in
+	// the background, one call at a time, and may take its time. Nil: fences name no holders, and a fence that is not
+	// renewed ends by its lease.
+	Over func(ctx context.Context, doubts []Doubt) (over []bool)
 
 	// IdleAfter is how long nobody must have read, or asked for versions, for this process to stop asking Redis. Live then
 	// ends, and the next Ensure asks again. Defaults to 1m; negative is an error.
@@ -85,7 +92,15 @@ type Versions struct {
 	bursting    atomic.Bool // there are bursts
 	listens     atomic.Bool // to the bus, as far as is known
 
+	process string // names this process in Redis, see holder.go
+
 	mu            sync.Mutex
+	holders       holders
+	doubts        map[string]*doubt
+	doubtNumber   uint64
+	resolving     bool                 // resolve runs
+	leaving       map[string]time.Time // ids of fences of whose end Redis is being told
+	fencedAt      time.Time            // when a fence was last sent since the last poll
 	cells         map[string]weak.Pointer[Cell]
 	listening     []*Cell // keeps cells with listeners alive
 	epoch         *Cell
@@ -118,6 +133,7 @@ type Versions struct {
 
 	wake      chan struct{}
 	wakeLater chan struct{}
+	wakeDoubt chan struct{}
 	ctx       context.Context
 	cancel    context.CancelFunc
 	tasks     sync.WaitGroup
@@ -162,8 +178,11 @@ func Open(cfg Config) (*Versions, error) {
 		epoch:     &Cell{},
 		fences:    map[*Fence]struct{}{},
 		round:     make(chan struct{}),
+		process:   newSeed()[:16],
+		leaving:   map[string]time.Time{},
 		wake:      make(chan struct{}, 1),
 		wakeLater: make(chan struct{}, 1),
+		wakeDoubt: make(chan struct{}, 1),
 	}
 	v.bound.Store(int64(cfg.MaxStaleness))
 	v.ctx, v.cancel = context.WithCancel(context.Background())

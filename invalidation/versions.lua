@@ -10,6 +10,12 @@
 --   s<scope>   nonce;id:leaseEnd;id:leaseEnd
 --              An id with a ! before it belongs to a fence that was released before its command arrived: when that
 --              comes, it takes this out and does nothing else.
+--              An id with a ~ in it belongs to a process that has told who may still carry out what is behind its fences: its
+--              first 16 characters name the process in k. When its lease ends it does not: the scope stays fenced
+--              until somebody has seen that nobody can any more. See settle.
+--   k          who may: ;process:time:number:name,name;process:...
+--   x          fences of which somebody has met the end of their lease: ;id:until:asker:length:field. Until that time it is the
+--              asker, a process, who finds out
 --   t          when Redis last took a write for the sake of a poll, in ms of this server's clock
 --   c<n>       ring: s<scope> as changed by sequence number n (modulo its size), '' for everything
 -- A hit asks for e alone and takes b, i and w for unchanged with it (confirm.go): what changes one of those, or puts a
@@ -23,6 +29,10 @@ local op, seed, lease, channel, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARG
 local RING = 4096
 local MESSAGE_MAX = 8192
 local OLDER = 64
+local MARKED = 1000 -- ms after which to ask again for what is fenced without a lease
+local ASKER = 30000 -- ms for which a process finds out what became of a fence
+local MET = 64 -- fences in x
+local DAY = 24 * 3600 * 1000
 
 -- Where the caller is the only one who listens, its answer tells all that a message could: none is sent then, and the next
 -- message comes, as its number says, behind the last one that was. Replicas have listeners of their own.
@@ -142,7 +152,7 @@ local now = clock()
 
 -- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
 local MANY = 1000 -- fields in one command: Lua's stack is small
-local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w'}
+local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w', 'x'}
 local scopes = {} -- by name: nonce and fences; false where there is none
 local named, count = {}, 0
 local function name(first, last)
@@ -152,7 +162,7 @@ local function name(first, last)
       scopes[scope] = false
       count = count + 1
       named[count] = scope
-      if count <= MANY then fields[count + 8] = 's' .. scope end
+      if count <= MANY then fields[count + 9] = 's' .. scope end
     end
   end
 end
@@ -165,6 +175,10 @@ elseif op ~= 'poll' then
     if kind == 'release' then
       own = 7
       if ARGV[k + 4] ~= '' then name(k + 4, k + 4) end
+    elseif kind == 'settle' then
+      own = 4
+    elseif kind == 'holders' then
+      own = 5 -- the last of them is 0
     elseif kind ~= 'fence' and kind ~= 'renew' then
       break -- the end, or the caller's mark
     end
@@ -174,7 +188,7 @@ elseif op ~= 'poll' then
   end
 end
 local h = call('HMGET', key, unpack(fields))
-for n = 1, math.min(count, MANY) do scopes[named[n]] = h[n + 8] end
+for n = 1, math.min(count, MANY) do scopes[named[n]] = h[n + 9] end
 for first = MANY + 1, count, MANY do
   fields = {}
   for n = first, math.min(first + MANY - 1, count) do fields[#fields + 1] = 's' .. named[n] end
@@ -182,6 +196,7 @@ for first = MANY + 1, count, MANY do
 end
 
 local birth, epoch, till, older, home, all = h[1], h[2], tonumber(h[3]) or 0, h[4] or '', h[5], h[8] or ''
+local x = h[9] or ''
 local seq, pub = tonumber(h[6]) or 0, tonumber(h[7]) or 0
 
 -- Who answers? A replica must not: it may lag. Where INFO has no such section the identity is '-'.
@@ -262,15 +277,21 @@ if not birth or not epoch or home ~= identity or stranger then
   put('i', identity)
 end
 
--- The fences of a list that still hold, and the time at which the last of them ends.
-local function holding(list)
+-- The fences of a list, which is that of a field, that still hold, and the time at which the last of them ends, or before which
+-- asking again is of no use.
+local met = {}
+local function holding(list, field)
   if list == '' then return '', 0 end
   local keep, last = {}, 0
   for id, ends in string.gmatch(list, ';([^:;]+):(%d+)') do
-    local e = tonumber(ends)
+    local e, released = tonumber(ends), sub(id, 1, 1) == '!'
+    if e <= now and not released and find(id, '~', 1, true) then
+      met[#met + 1] = {id, field}
+      e = now + MARKED
+    end
     if e > now then
       keep[#keep + 1] = ';' .. id .. ':' .. ends
-      if e > last and sub(id, 1, 1) ~= '!' then last = e end
+      if e > last and not released then last = e end
     end
   end
   return concat(keep), last
@@ -285,8 +306,71 @@ local function without(list, id)
 end
 local function left(last) return last > now and int(last - now) or '0' end
 
+-- The end of the lease of a fence in a list; nil if it is not there.
+local function ending(list, id)
+  local at = find(list, ';' .. id .. ':', 1, true)
+  return at and tonumber(string.match(list, '^%d+', at + #id + 2))
+end
+
+-- What is in x, as a list of {id, until, asker, field}, and back.
+local function marked()
+  local list, at = {}, 1
+  while at <= #x do
+    local id, ends, asker, size, after = string.match(x, '^;([^:;]+):(%d+):([^:;]*):(%d+):()', at)
+    if not id then break end
+    at = after + tonumber(size)
+    list[#list + 1] = {id, tonumber(ends), asker, sub(x, after, at - 1)}
+  end
+  return list
+end
+local function mark(list)
+  local text = {}
+  for n, m in ipairs(list) do text[n] = ';' .. m[1] .. ':' .. int(m[2]) .. ':' .. m[3] .. ':' .. int(#m[4]) .. ':' .. m[4] end
+  text = concat(text)
+  if text ~= x then
+    x = text
+    redis.pcall('HSET', key, 'x', x) -- who may not write leaves it to others
+  end
+end
+
+-- Adds to x what this call has met.
+local function note()
+  if #met == 0 then return end
+  local list, there = marked(), {}
+  for _, m in ipairs(list) do there[m[1] .. ':' .. m[4]] = true end
+  for _, m in ipairs(met) do
+    if #list < MET and not there[m[1] .. ':' .. m[2]] then
+      there[m[1] .. ':' .. m[2]] = true
+      list[#list + 1] = {m[1], 0, '', m[2]}
+    end
+  end
+  met = {}
+  mark(list)
+end
+
+-- What k says of a process: a number, which is another one each time, and names. nil where it says nothing.
+local holders
+local function told_of(process)
+  holders = holders or call('HMGET', key, 'k')[1] or ''
+  local at = find(holders, ';' .. process .. ':', 1, true)
+  if at then return string.match(holders, '^%d+:(%d+):([^;]*)', at + #process + 2) end
+end
+
+-- Those that have told nothing for a day are left out.
+local function register(process, number, names)
+  local is = told_of(process)
+  if is and tonumber(is) >= tonumber(number) then return end
+  local keep = {}
+  for p, at, rest in string.gmatch(holders, ';([^:;]+):(%d+):([^;]*)') do
+    if p ~= process and tonumber(at) > now - DAY then keep[#keep + 1] = ';' .. p .. ':' .. at .. ':' .. rest end
+  end
+  keep[#keep + 1] = ';' .. process .. ':' .. int(now) .. ':' .. number .. ':' .. names
+  holders = concat(keep)
+  put('k', holders)
+end
+
 local function head()
-  local _, last = holding(all)
+  local _, last = holding(all, 'w')
   return concat({birth, epoch, left(till), int(seq), int(pub), left(last)}, ' ')
 end
 
@@ -321,11 +405,11 @@ local function show(n, last) out[#out + 1] = n .. ' ' .. left(last) end
 
 if op == 'read' then
   -- What has ended is taken out, so that the next reader need not ask this script: see direct.go.
-  local keep = holding(all)
+  local keep = holding(all, 'w')
   if keep ~= all then put('w', keep) end
   for k = 6, #ARGV do
     local n, list = state(ARGV[k])
-    local keep, last = holding(list)
+    local keep, last = holding(list, 's' .. ARGV[k])
     if not n or keep ~= list then
       n = n or nonce()
       store(ARGV[k], n, keep)
@@ -351,7 +435,25 @@ elseif op == 'poll' then
   if known ~= birth or from > seq or seq - from > RING then
     out[2] = '- ' .. int(age)
   else
-    out[2] = '+ ' .. int(age)
+    -- What the caller is to find out, or knows: what has become of fences whose lease has ended.
+    local process, list, asked = ARGV[8] or '', {}, 0
+    for _, m in ipairs(marked()) do
+      local of = m[4] == 'w' and all or sub(call('HMGET', key, m[4])[1] or '', 17)
+      local ends = ending(of, m[1])
+      if ends and ends <= now then -- else it has been released, or renewed
+        local whose = sub(m[1], 1, 16)
+        if process ~= '' and (whose == process or m[2] <= now or m[3] == process) then
+          if m[2] <= now then m[2], m[3] = now + ASKER, process end -- somebody else may be able to ask whom it cannot
+          asked = asked + 1
+          local number, names = told_of(whose)
+          out[3 * asked], out[3 * asked + 1] = m[1], number and number .. ' ' .. names or '-'
+          out[3 * asked + 2] = m[4]
+        end
+        list[#list + 1] = m
+      end
+    end
+    mark(list)
+    out[2] = '+ ' .. int(age) .. ' ' .. int(asked)
     local seen = {['']=true}
     for first = from + 1, seq, 256 do
       local names = {}
@@ -367,7 +469,7 @@ elseif op == 'poll' then
       local states = #changed > 0 and call('HMGET', key, unpack(changed)) or {}
       for n, s in ipairs(states) do
         if s then
-          local _, last = holding(sub(s, 17))
+          local _, last = holding(sub(s, 17), changed[n])
           out[#out + 1] = sub(changed[n], 2)
           show(sub(s, 1, 16), last)
         end
@@ -458,6 +560,45 @@ else
         k = k + 1
       end
       published = true
+    elseif kind == 'holders' then
+      -- a process, a number that grows, names
+      register(ARGV[k + 1], ARGV[k + 2], ARGV[k + 3])
+      k = k + 5
+    elseif kind == 'settle' then
+      -- id, what k said of its process when the caller found out ('-' for nothing; '=': it is the caller's own), number of
+      -- scopes, which is 1 (or '*' for everything), scope. What was behind the fence has become visible by now, or never will.
+      local id, guard, n = ARGV[k + 1], ARGV[k + 2], ARGV[k + 3]
+      local field = n == '*' and 'w' or 's' .. ARGV[k + 4]
+      local right = guard == '=' or guard == (told_of(sub(id, 1, 16)) or '-')
+      local function over(list)
+        local ends = ending(list, id)
+        return ends and (guard == '=' or right and ends <= now)
+      end
+      k = k + 4
+      if n == '*' then
+        if over(all) then
+          all = without(all, id)
+          newepoch()
+          published = true
+        end
+      else
+        local scope = ARGV[k]
+        local before, list = take(scope)
+        if over(list) then
+          lists[scope] = without(list, id)
+          told[#told + 1], new[scope], published = scope, true, true
+        end
+        if new[scope] or not before then
+          bump(scope)
+          nonces[scope] = nonce()
+        end
+        k = k + 1
+      end
+      local list = {}
+      for _, m in ipairs(marked()) do
+        if m[1] ~= id or m[4] ~= field then list[#list + 1] = m end
+      end
+      mark(list)
     else
       break
     end
@@ -465,13 +606,13 @@ else
 
   local ends = {}
   if all ~= wasall then
-    all = holding(all)
+    all = holding(all, 'w')
     put('w', all)
   end
   for _, scope in ipairs(touched) do
     local list = lists[scope]
     if new[scope] or find(list, ';', 2, true) then -- else the only fence is the caller's
-      list, ends[scope] = holding(list)
+      list, ends[scope] = holding(list, 's' .. scope)
     end
     store(scope, nonces[scope], list)
   end
@@ -486,9 +627,10 @@ else
   if published then publish(items) end
 end
 
+out[1] = head()
+note()
 if written > 0 then
   put('q', int(seq))
   flush()
 end
-out[1] = head()
 return out

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,7 +77,8 @@ func StartProcess(t testing.TB, driverName, dsn string, env ...string) *Process 
 	}
 	p := &Process{t: t, cmd: cmd, requests: json.NewEncoder(stdin), replies: json.NewDecoder(bufio.NewReader(stdout))}
 	t.Cleanup(func() {
-		stdin.Close() // the process ends by itself at the end of its input
+		_ = cmd.Process.Signal(syscall.SIGCONT) // it may have been paused
+		stdin.Close()                           // the process ends by itself at the end of its input
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -115,6 +117,38 @@ func (p *Process) Query(query string, args ...any) Answer {
 func (p *Process) Exec(query string, args ...any) int64 {
 	p.t.Helper()
 	return p.must(request{Op: "exec", SQL: query, Args: encodeArgs(args)}).RowsAffected
+}
+
+// StartExec runs a statement and waits for nothing; no request may follow before Finish has returned.
+func (p *Process) StartExec(query string, args ...any) {
+	p.t.Helper()
+	q := request{Op: "exec", SQL: query, Args: encodeArgs(args)}
+	if err := p.requests.Encode(q); err != nil {
+		p.t.Fatalf("process %d: %s: %v", p.cmd.Process.Pid, q.Op, err)
+	}
+}
+
+// Finish waits for the end of what StartExec began. It returns the statement's error, empty for none.
+func (p *Process) Finish() string {
+	p.t.Helper()
+	var r reply
+	if err := p.replies.Decode(&r); err != nil {
+		p.t.Fatalf("process %d: %v", p.cmd.Process.Pid, err)
+	}
+	return r.Err
+}
+
+// Pause stops the process, between two instructions, until Resume.
+func (p *Process) Pause() { p.t.Helper(); p.signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (p *Process) Resume() { p.t.Helper(); p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // Begin starts a transaction, in which the following statements run.
