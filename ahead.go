@@ -101,6 +101,9 @@ func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *f
 		return // nobody knows what it was when the query was sent
 	}
 	c.loadStamps(l)
+	way := e.hub.latest.ask(l.key)
+	defer way.leave()
+	l.asking = way
 	if rows, err := q.Query(ctx, currentSnapshot); err != nil || snapshotOf(rows) != a.snapshot {
 		return
 	}

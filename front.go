@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,8 @@ type front struct {
 	sets []frontSet // a power of two of them
 	room atomic.Int64
 	hand atomic.Uint32 // where room is looked for next
+
+	renewing [16]sync.Mutex // by set
 }
 
 // frontSet has the only places of the keys whose hash names it. It is as long as a line of the processor's cache.
@@ -27,6 +30,9 @@ type frontSet struct {
 	// asked is the tag of the key that L1 has answered last of those that found all places in use. When L1 answers it again,
 	// it gets one all the same.
 	asked atomic.Uint32
+	// renewed counts the answers of L1 to keys of this set that were replaced or taken out. What L1 has answered
+	// before that does not come to stand here after it.
+	renewed atomic.Uint32
 	// busy is until when no place need be looked for: all were in use. In Unix nanoseconds.
 	busy atomic.Int64
 }
@@ -52,9 +58,8 @@ type frontEntry struct {
 	entry  []byte
 	answer answer // what the entry holds
 	size   int64
-	// refreshed is place.refreshed as it was when L1 was asked. An answer that WithRefresh has replaced goes by the same
-	// versions as the new one.
-	refreshed uint64
+	// renewed is the set's as it was when L1 was asked, or when another key's answer was replaced later.
+	renewed atomic.Uint32
 
 	until atomic.Int64 // when L1 is to be asked again, in Unix nanoseconds
 	made  atomic.Pointer[madeValues]
@@ -85,21 +90,45 @@ func (f *front) set(hash uint64) (set *frontSet, tag uint32) {
 	return &f.sets[hash&uint64(len(f.sets)-1)], uint32(hash >> 32)
 }
 
-// find returns what is kept under the key, nil for nothing. It may be good no longer, see fresh.
-func (f *front) find(hash uint64, key []byte, refreshed uint64) *frontEntry {
+// find returns what is kept under the key, nil for nothing. It may be good no longer, see fresh. renewed is for offer.
+func (f *front) find(hash uint64, key []byte) (e *frontEntry, renewed uint32) {
 	if f == nil {
-		return nil
+		return nil, 0
 	}
 	set, tag := f.set(hash)
+	renewed = set.renewed.Load()
 	for i := range set.tags {
 		if set.tags[i].Load() != tag {
 			continue
 		}
-		if e := set.entries[i].Load(); e != nil && e.refreshed == refreshed && bytes.Equal(e.key, key) {
-			return e
+		if e := set.entries[i].Load(); e != nil && e.renewed.Load() == renewed && bytes.Equal(e.key, key) {
+			return e, renewed
 		}
 	}
-	return nil
+	return nil, renewed
+}
+
+// renew takes out what is kept under the key. It is called when L1 has another answer, or none, before anybody is given that.
+// An answer that L1 gave before and that is offered only now is not found.
+func (f *front) renew(hash uint64, key []byte) {
+	if f == nil {
+		return
+	}
+	set, _ := f.set(hash)
+	mu := &f.renewing[hash&uint64(len(f.sets)-1)%uint64(len(f.renewing))]
+	mu.Lock()
+	defer mu.Unlock()
+	old := set.renewed.Add(1) - 1
+	for i := range set.entries {
+		e := set.entries[i].Load()
+		switch {
+		case e == nil:
+		case !bytes.Equal(e.key, key):
+			e.renewed.CompareAndSwap(old, old+1)
+		case set.entries[i].CompareAndSwap(e, nil):
+			f.room.Add(e.size)
+		}
+	}
 }
 
 // fresh says whether L1 need not be asked.
@@ -110,7 +139,7 @@ func (e *frontEntry) keep(now time.Time) { e.until.Store(now.Add(frontFor).UnixN
 
 // offer keeps what L1 has answered, if there is a place and room for it. known says that find has found an older one. Nobody
 // may change entry any more.
-func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer, refreshed uint64, now time.Time) {
+func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer, renewed uint32, now time.Time) {
 	if f == nil {
 		return
 	}
@@ -137,7 +166,8 @@ func (f *front) offer(hash uint64, known bool, l *lookup, entry []byte, a answer
 			return
 		}
 	}
-	e := &frontEntry{key: bytes.Clone(l.here), stamp: l.stamps[0], entry: entry, answer: a, size: size, refreshed: refreshed}
+	e := &frontEntry{key: bytes.Clone(l.here), stamp: l.stamps[0], entry: entry, answer: a, size: size}
+	e.renewed.Store(renewed)
 	e.keep(now)
 	old := set.entries[at].Load()
 	if !set.entries[at].CompareAndSwap(old, e) {
@@ -165,7 +195,7 @@ func (set *frontSet) place(key []byte, now time.Time) int {
 		switch {
 		case e != nil && bytes.Equal(e.key, key):
 			return i
-		case e == nil || !e.fresh(now):
+		case e == nil || !e.fresh(now) || e.renewed.Load() != set.renewed.Load():
 			at = i
 		default:
 			busy = min(busy, e.until.Load())

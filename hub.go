@@ -40,7 +40,9 @@ type hub struct {
 		of       map[placeKind]*place
 		memories map[int64]*memory // by size
 		last     uint64            // prefix
+		all      atomic.Pointer[[]*place]
 	}
+	latest *latest
 }
 
 func (h *hub) schemaChanged() {
@@ -116,6 +118,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 			return nil, err
 		}
 		h.versions = v
+		h.latest = &latest{versions: v, alone: h.client == nil}
 		v.OnChange(scopeSchema, h.schemaChanged)
 		hubs.open[key] = h
 		introduce(cfg.Namespace)

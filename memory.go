@@ -1,6 +1,7 @@
 package mlcache
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -32,9 +33,8 @@ type place struct {
 	kind   placeKind
 	prefix [8]byte // of its keys in memory
 	// flights are shared with the answers: who would find the same answer waits for the same query.
-	flights   *cache.Flights
-	refreshed atomic.Uint64 // queries under WithRefresh
-	users     int           // engines
+	flights *cache.Flights
+	users   int // engines
 }
 
 // placeKind is what pools must have in common to share a place. Whatever makes the
@@ -107,7 +107,29 @@ func (h *hub) enter(kind placeKind) *place {
 	h.places.last++
 	binary.BigEndian.PutUint64(p.prefix[:], h.places.last)
 	h.places.of[kind] = p
+	h.listPlaces()
 	return p
+}
+
+// listPlaces is called with h.places locked.
+func (h *hub) listPlaces() {
+	all := slices.Collect(maps.Values(h.places.of))
+	h.places.all.Store(&all)
+}
+
+// drop takes out of the places but one what memory has for a question; of all, if that is nil.
+func (h *hub) drop(key []byte, but *place) {
+	for _, p := range *h.places.all.Load() {
+		if p != but && p.l1 != nil {
+			p.remove(append(slices.Clip(p.prefix[:]), key...))
+		}
+	}
+}
+
+// remove takes an answer out of memory.
+func (p *place) remove(here []byte) {
+	_ = p.l1.Delete(context.Background(), here) // never fails
+	p.front.renew(p.front.hash(here), here)
 }
 
 // leave ends what enter began. The last one out frees the memory.
@@ -118,6 +140,7 @@ func (h *hub) leave(p *place) {
 		return
 	}
 	delete(h.places.of, p.kind)
+	h.listPlaces()
 	if p.memory.users--; p.memory.users > 0 {
 		return
 	}

@@ -115,6 +115,8 @@ type lookup struct {
 	// mutable: the arguments may be others by now than the key says.
 	mutable bool
 
+	asking asking // how an answer from beyond memory is put in order with others; see latest
+
 	began time.Time // zero until somebody needs it
 	lost  bool      // see conn.lost
 }
@@ -162,7 +164,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.readLate(ctx, l)
 	}
 	if c.churns(l) {
-		return c.pass(ctx, l.plan, ReasonChurn, src, l.args)
+		return c.passKnown(ctx, l, ReasonChurn)
 	}
 	if e.l1 != nil && !opts.refresh {
 		if now := time.Now(); e.versions.LiveAt(e.cfg.MaxStaleness, now) {
@@ -188,9 +190,9 @@ func (l *lookup) forget() { l.args, l.src = nil, source{} }
 // fromL1 returns the rows of a good entry in L1, or nil. The versions have been
 // loaded; it adds the key's stamp.
 func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
-	f, refreshed := c.engine.front, c.engine.place.refreshed.Load()
+	f := c.engine.front
 	hash := f.hash(l.here)
-	e := f.find(hash, l.here, refreshed)
+	e, renewed := f.find(hash, l.here)
 	if e != nil {
 		l.stamps[0] = e.stamp
 		if e.fresh(now) {
@@ -216,61 +218,13 @@ func (c *conn) fromL1(l *lookup, now time.Time) driver.Rows {
 		}
 		if a, err := l.plan.open(payload); err == nil {
 			c.hitL1(l, now)
-			f.offer(hash, e != nil, l, entry, a, refreshed, now)
+			f.offer(hash, e != nil, l, entry, a, renewed, now)
 			return c.rowsOver(&a, true)
 		}
 	}
 	level.Stale.Add(1)
 	c.lost(l, entry)
 	return nil
-}
-
-// fromL2 returns the rows of a good entry that came from Redis, or nil, and
-// keeps the entry in L1.
-func (c *conn) fromL2(l *lookup, entry []byte, err error) driver.Rows {
-	level := &c.counters.L2
-	switch {
-	case errors.Is(err, cache.ErrMiss):
-		level.Misses.Add(1)
-		return nil
-	case errors.Is(err, cache.ErrCorrupt):
-		level.Corrupt.Add(1)
-		return nil
-	case err != nil:
-		level.Errors.Add(1)
-		return nil
-	case cache.Verify(entry) != nil:
-		level.Corrupt.Add(1)
-		return nil
-	}
-	now := time.Now()
-	payload, ok := l.match(entry, now)
-	if !ok {
-		level.Stale.Add(1)
-		c.lost(l, entry)
-		return nil
-	}
-	a, err := l.plan.openForeign(payload)
-	if err != nil {
-		level.Corrupt.Add(1)
-		return nil
-	}
-	rows := c.rowsOver(&a, false)
-	c.hitL2(l)
-	if cache.Flags(entry)&flagShort == 0 {
-		end := now.Add(cache.Jitter(c.engine.l1TTL(l), ttlJitter))
-		d := cache.Deadline(entry)
-		if d == 0 || end.UnixMilli() < d {
-			cache.SetDeadline(entry, end.UnixMilli())
-		} else {
-			end = time.UnixMilli(d)
-		}
-		if l.late.early > 0 && time.UnixMilli(d).Sub(now) < l.late.early {
-			c.renewLater(l, true)
-		}
-		c.keepInL1(l.here, entry, end.Sub(now)+l.late.keep())
-	}
-	return rows
 }
 
 // readBounded goes on after L1 had no good entry.
@@ -280,12 +234,15 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 		l.began = time.Now()
 	}
 	if c.churns(l) {
-		return c.pass(ctx, l.plan, ReasonChurn, l.src, l.args)
+		return c.passKnown(ctx, l, ReasonChurn)
 	}
+	way := e.hub.latest.ask(l.key)
+	defer way.leave()
+	l.asking = way
 	asking, cancel := forCache(ctx)
 	defer cancel()
 	if err := e.versions.Ensure(asking, l.plan.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
-		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
+		return c.passKnown(ctx, l, ReasonRedis)
 	}
 	// From here on the stamps stand: whatever is stored below is stored under the
 	// versions as they were before the origin was asked.
@@ -294,12 +251,16 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 		return c.passFenced(ctx, l)
 	}
 	if e.l2 != nil && !l.opts.refresh {
-		if rows := c.fromWarm(l); rows != nil {
+		if rows := c.fromWarm(asking, l); rows != nil {
 			return rows, nil
 		}
 		entry, err := e.l2.Get(asking, l.key, nil)
-		if rows := c.fromL2(l, entry, err); rows != nil {
+		if rows := c.fromL2(asking, l, entry, err); rows != nil {
 			return rows, nil
+		}
+		// Meanwhile more may be known.
+		if c.loadStamps(l); slices.Contains(l.stamps, 0) {
+			return c.passFenced(ctx, l)
 		}
 	}
 	return c.readOrigin(ctx, l)
@@ -326,8 +287,11 @@ func forCache(ctx context.Context) (context.Context, context.CancelFunc) {
 func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	e := c.engine
 	if c.churns(l) {
-		return c.pass(ctx, l.plan, ReasonChurn, l.src, l.args)
+		return c.passKnown(ctx, l, ReasonChurn)
 	}
+	way := e.hub.latest.ask(l.key)
+	defer way.leave()
+	l.asking = way
 	local, haveLocal := e.l1.Lookup(l.here, nil)
 	c.loadStamps(l)
 	asking, cancel := forCache(ctx)
@@ -342,7 +306,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	case errors.Is(err, invalidation.ErrStale):
 		c.loadStamps(l) // what Redis has just told
 	case err != nil:
-		return c.pass(ctx, l.plan, ReasonRedis, l.src, l.args)
+		return c.passKnown(ctx, l, ReasonRedis)
 	}
 	if slices.Contains(l.stamps, 0) {
 		return c.passFenced(ctx, l)
@@ -360,7 +324,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		c.counters.L1.Stale.Add(1)
 		c.lost(l, local)
 		entry, err := e.l2.Get(asking, l.key, nil)
-		if rows := c.fromL2(l, entry, err); rows != nil {
+		if rows := c.fromL2(asking, l, entry, err); rows != nil {
 			return rows, nil
 		}
 		return c.readOrigin(ctx, l)
@@ -372,7 +336,7 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	} else if err == nil {
 		entry, err = e.l2.Open(l.key, entry)
 	}
-	if rows := c.fromL2(l, entry, err); rows != nil {
+	if rows := c.fromL2(asking, l, entry, err); rows != nil {
 		return rows, nil
 	}
 	return c.readOrigin(ctx, l)

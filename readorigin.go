@@ -32,7 +32,6 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		// A query that is under way may have begun before the change that the
 		// caller wants to see.
 		rec, err := c.fetch(ctx, l)
-		c.engine.place.refreshed.Add(1)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +46,7 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		rec, err := c.record(ctx, l.src, l.args, nil)
+		rec, err := c.fetch(ctx, l)
 		if err != nil {
 			return nil, err
 		}
@@ -64,9 +63,10 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	return rec.rows, nil
 }
 
-// flightKey is one for all who want the same answer under the same versions.
+// flightKey is one for all who want the same answer under the same versions, and begin while nobody has been given
+// another answer.
 func flightKey(l *lookup) []byte {
-	key := slices.Clone(l.key)
+	key := binary.LittleEndian.AppendUint64(slices.Clone(l.key), l.asking.turn)
 	for _, s := range l.stamps {
 		key = binary.LittleEndian.AppendUint64(key, s)
 	}
@@ -88,8 +88,10 @@ func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 	case rec.whole:
 		c.store(l, rec.payload, started)
 	case rec.tooLarge:
+		c.shown(l)
 		c.engine.stats.bypass(ReasonTooLarge)
 	default:
+		c.shown(l)
 		c.engine.stats.bypass(ReasonNotStorable)
 	}
 	return rec, nil

@@ -221,6 +221,9 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 	}
 	l.late = c.engine.steering(p).late.said()
 	e := c.engine
+	way := e.hub.latest.ask(l.key)
+	defer way.leave()
+	l.asking = way
 	if err := e.versions.Ensure(ctx, p.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
 		return errNotNow
 	}
@@ -231,7 +234,7 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 	if e.l2 != nil {
 		entry, err := e.l2.Get(ctx, l.key, nil)
 		ends := time.UnixMilli(cache.Deadline(entry))
-		if rows := c.fromL2(l, entry, err); rows != nil {
+		if rows := c.fromL2(ctx, l, entry, err); rows != nil {
 			rows.Close() // always nil: they come from memory
 			if time.Until(ends) > opts.renewal.early {
 				return errRenewed

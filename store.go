@@ -1,7 +1,9 @@
 package mlcache
 
 import (
+	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"time"
@@ -20,6 +22,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 		// Fences may have been lost: nothing may live longer than the bound, and
 		// strict has none.
 		if e.cfg.Consistency == Strict {
+			c.shown(l)
 			return
 		}
 		l1, l2 = min(l1, e.cfg.MaxStaleness), min(l2, e.cfg.MaxStaleness)
@@ -34,19 +37,74 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	if err != nil {
 		return
 	}
-	c.keepInL1(l.here, entry, l1-time.Since(started)+l.late.keep())
-	if e.fills != nil {
+	if c.give(l, payload, entry, l1-time.Since(started)+l.late.keep()) && e.fills != nil {
 		shared := slices.Clone(entry)
 		cache.SetDeadline(shared, started.Add(l2).UnixMilli())
 		e.fills.put(slices.Clone(l.key), shared, l2, started)
 	}
 }
 
-func (c *conn) keepInL1(key, entry []byte, ttl time.Duration) {
-	if c.engine.l1 == nil || ttl <= 0 {
+// give puts an answer in order with the others to its question and keeps it in L1, and reports whether it is to be
+// kept elsewhere, too.
+func (c *conn) give(l *lookup, payload, entry []byte, ttl time.Duration) bool {
+	e := c.engine
+	return l.asking.give(sumOf(payload), func() { c.keepInL1(l.here, entry, ttl) }, func(everywhere bool) {
+		switch {
+		case everywhere:
+			e.hub.drop(l.key, nil)
+		case e.hub.client != nil:
+			e.hub.drop(l.key, e.place)
+		}
+		// Without a Redis pools that reach different servers have nothing to do with each other.
+	})
+}
+
+// shown notes that the caller gets an answer of the database that is not kept: what memory holds may be older.
+func (c *conn) shown(l *lookup) {
+	l.asking.give(0, nil, func(bool) { c.engine.hub.drop(l.key, nil) })
+}
+
+// passKnown is pass for a question that the cache could have answered.
+func (c *conn) passKnown(ctx context.Context, l *lookup, reason Reason) (driver.Rows, error) {
+	hub, key := c.engine.hub, bytes.Clone(l.key)
+	way := hub.latest.ask(key)
+	defer way.leave()
+	rows, err := c.pass(ctx, l.plan, reason, l.src, l.args)
+	if err == nil {
+		way.give(0, nil, func(bool) { hub.drop(key, nil) })
+	}
+	return rows, err
+}
+
+// inOrder reports whether an answer that is not the database's own of now may be given after those that were given before.
+func (c *conn) inOrder(ctx context.Context, l *lookup, sum uint64) bool {
+	e := c.engine
+	if e.cfg.Consistency == Strict && e.l2 != nil || l.asking.agrees(sum) {
+		return true // strict has just asked
+	}
+	if e.versions.Current(ctx, l.plan.cells, l.stamps[1:], nil) != nil {
+		return false
+	}
+	l.asking.confirm(sum)
+	return true
+}
+
+// keepInL1 replaces what L1 has under the key.
+func (c *conn) keepInL1(here, entry []byte, ttl time.Duration) {
+	p := c.engine.place
+	if p.l1 == nil {
 		return
 	}
-	switch err := c.engine.l1.Set(context.Background(), key, entry, ttl); {
+	if ttl <= 0 {
+		p.remove(here)
+		return
+	}
+	err := p.l1.Set(context.Background(), here, entry, ttl)
+	if err != nil {
+		_ = p.l1.Delete(context.Background(), here) // never fails
+	}
+	p.front.renew(p.front.hash(here), here)
+	switch {
 	case err == nil:
 		c.counters.L1.Sets.Add(1)
 	case errors.Is(err, cache.ErrTooLarge):

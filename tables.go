@@ -64,7 +64,7 @@ func (c *conn) passFenced(ctx context.Context, l *lookup) (driver.Rows, error) {
 			c.engine.lost.add(cell.Scope())
 		}
 	}
-	return c.pass(ctx, l.plan, ReasonFenced, l.src, l.args)
+	return c.passKnown(ctx, l, ReasonFenced)
 }
 
 func isTable(scope string) bool {

@@ -29,7 +29,7 @@ func (e *engine) keepWarm(hash string, entry []byte, now time.Time) bool {
 
 // fromWarm returns the rows of an entry that keepWarm has kept and that is good under
 // the versions of now, or nil, and gives it its own key.
-func (c *conn) fromWarm(l *lookup) driver.Rows {
+func (c *conn) fromWarm(ctx context.Context, l *lookup) driver.Rows {
 	e := c.engine
 	now := time.Now()
 	if now.UnixNano() >= e.warmUntil.Load() {
@@ -49,6 +49,9 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 	if err != nil {
 		return nil
 	}
+	if !c.inOrder(ctx, l, sumOf(payload)) {
+		return nil
+	}
 	rows := c.rowsOver(&a, true)
 	end := time.UnixMilli(cache.Deadline(entry))
 	// A hint, a rule or the caller may allow less than the pool does.
@@ -56,7 +59,7 @@ func (c *conn) fromWarm(l *lookup) driver.Rows {
 		end = own
 		cache.SetDeadline(entry, end.UnixMilli())
 	}
-	c.keepInL1(l.here, entry, end.Sub(now)+l.late.keep())
+	c.give(l, payload, entry, end.Sub(now)+l.late.keep())
 	c.hitL1(l, l.began)
 	return rows
 }

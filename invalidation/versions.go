@@ -336,6 +336,16 @@ func (v *Versions) LiveAt(bound time.Duration, now time.Time) bool {
 	return now.Sub(*at) < bound && time.Duration(now.UnixNano()-at.UnixNano()) < bound
 }
 
+// CurrentSince reports whether a question that was sent to Redis after t has found this process up to date: then every version
+// that is the same as at t has not changed in between. Without Redis it is always true.
+func (v *Versions) CurrentSince(t time.Time) bool {
+	if v.client == nil {
+		return true
+	}
+	at := v.validated.Load()
+	return at != nil && at.After(t)
+}
+
 // Paused reports whether Redis is no longer asked, because nobody has read for long: what OnChange tells may then come late. Ensure,
 // with any cells or none, ends that: when it returns without an error, listeners have been told of every change from before
 // the call, or the bound. It is one atomic load.
