@@ -156,8 +156,8 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 			}
 		}
 	}
-	if len(tables) > 0 && vouchedFor(p.reason) && !p.isWrite() {
-		p.reason = ""
+	if len(tables) > 0 && catalog.Vouchable(p.reason) && !p.isWrite() {
+		p.reason = closure.Firm
 	}
 	p.setSession(info, closure.Session && !closure.OnlySettings)
 	p.settings = closure.Settings
@@ -200,17 +200,6 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		}
 	}
 	return p
-}
-
-// vouchedFor says whether a refusal is of the kind that a caller overrules who
-// names the tables behind the statement: mlcache cannot see into a function.
-func vouchedFor(r Reason) bool {
-	switch r {
-	case sqlinfo.ReasonUnknownFunction, catalog.ReasonVolatileFunction, catalog.ReasonDynamicFunction,
-		catalog.ReasonUserOperator, catalog.ReasonUserCast:
-		return true
-	}
-	return false
 }
 
 // configReason applies the mode and the lists of tables.

@@ -14,19 +14,22 @@ type builder struct {
 	functions   map[oid]*function
 	// tables and routines hold the same in the order of the rows, so that equal
 	// schemas give equal closures.
-	tables    []*relation
-	routines  []*function
-	rules     map[oid]*rule
-	views     map[oid]*code // by the rule that holds the view's query
-	policies  map[oid]*code
-	operators map[oid]*operator
-	tokens    map[oid]string
-	builtins  map[string]builtin
-	types     map[oid]*domain
-	links     []link
-	triggers  map[oid]*trigger
-	depends   []depend
-	times     times
+	tables       []*relation
+	routines     []*function
+	rules        map[oid]*rule
+	views        map[oid]*code // by the rule that holds the view's query
+	policies     map[oid]*code
+	operators    map[oid]*operator
+	tokens       map[oid]string
+	builtins     map[string]builtin
+	types        map[oid]*domain
+	typeRows     []typeRow
+	userTypes    map[oid]*userType
+	builtinCalls []depend
+	links        []link
+	triggers     map[oid]*trigger
+	depends      []depend
+	times        times
 }
 
 type link struct {
@@ -58,6 +61,7 @@ func newBuilder() *builder {
 		tokens:    make(map[oid]string),
 		builtins:  make(map[string]builtin),
 		types:     make(map[oid]*domain),
+		userTypes: make(map[oid]*userType),
 		triggers:  make(map[oid]*trigger),
 	}
 }
@@ -96,7 +100,7 @@ func (b *builder) addFunction(r *rowReader) {
 		f.defaults = &code{language: "sql", text: "SELECT " + defaults, qualified: true}
 	}
 	source, parsed := r.text(), r.text()
-	f.owner, f.roleSet = r.text(), r.truth()
+	f.owner, f.roleSet, f.texts = r.text(), r.truth(), r.truth()
 	f.definer = f.owner != ""
 	if sets {
 		var ok bool
@@ -182,6 +186,7 @@ func (b *builder) build() *Snapshot {
 		s.functions[f.schema][f.name] = append(s.functions[f.schema][f.name], f)
 		s.functionsNamed[f.name] = append(s.functionsNamed[f.name], f)
 	}
+	b.tieTypes(s)
 	for _, l := range b.links {
 		b.tie(s, l)
 	}
@@ -201,8 +206,12 @@ func (b *builder) build() *Snapshot {
 			s.types[d.name] = append(s.types[d.name], calls...)
 		}
 	}
+	b.tieChecks()
 	for _, rel := range b.tables {
 		rel.climb()
+		if len(rel.onIndex) > 0 {
+			s.indexed = append(s.indexed, rel)
+		}
 	}
 	return s
 }
@@ -221,7 +230,7 @@ func (b *builder) tie(s *Snapshot, l link) {
 			})
 		}
 	case "trigger":
-		rel, f := b.relations[id(l.b)], b.functions[id(l.c)]
+		rel, f := b.relations[id(l.b)], b.function(id(l.c))
 		if rel != nil && f != nil {
 			name, late := strings.CutSuffix(l.e, "\x1f")
 			t := &trigger{name: name, op: triggerOps(l.d), late: late, calls: []*function{f}}
@@ -233,11 +242,12 @@ func (b *builder) tie(s *Snapshot, l link) {
 			f.parts = append(f.parts, part)
 		}
 	case "operator":
-		o := &operator{schema: l.b, calls: b.functions[id(l.d)], stable: l.e != "i"}
+		volatility, builtin, _ := strings.Cut(l.e, " ")
+		o := &operator{schema: l.b, calls: b.function(id(l.d)), stable: volatility != "i", builtin: builtin}
 		b.operators[id(l.a)] = o
 		s.operators[l.c] = append(s.operators[l.c], o)
 	case "cast":
-		f := b.functions[id(l.a)]
+		f := b.function(id(l.a))
 		if f == nil {
 			return
 		}
@@ -247,7 +257,7 @@ func (b *builder) tie(s *Snapshot, l link) {
 		if l.c == "true" {
 			s.types[l.b] = append(s.types[l.b], f)
 		} else {
-			s.builtinCasts = append(s.builtinCasts, f)
+			s.builtinCasts = append(s.builtinCasts, builtinCast{l.e, f})
 		}
 	case "closed schema":
 		s.closed[l.a] = true
@@ -265,7 +275,7 @@ func (b *builder) use(d depend) {
 	var calls *function
 	switch d.used {
 	case "function":
-		calls = b.functions[d.object]
+		calls = b.function(d.object)
 	case "operator":
 		if o := b.operators[d.object]; o != nil {
 			calls = o.calls
@@ -292,8 +302,17 @@ func (b *builder) use(d depend) {
 			t.calls = append(t.calls, calls)
 		}
 	case "relation":
-		if rel := b.relations[d.owner]; rel != nil && calls != nil {
+		rel := b.relations[d.owner]
+		switch {
+		case rel == nil:
+		case calls != nil:
 			rel.onWrite = append(rel.onWrite, calls)
+		case d.used == "type" && b.userTypes[d.object] != nil:
+			rel.types = append(rel.types, b.userTypes[d.object])
+		}
+	case "index":
+		if rel := b.relations[d.owner]; rel != nil && calls != nil {
+			rel.onIndex = append(rel.onIndex, calls)
 		}
 	case "domain":
 		if dom := b.types[d.owner]; dom != nil && calls != nil {
@@ -302,6 +321,10 @@ func (b *builder) use(d depend) {
 	}
 	switch {
 	case to == nil:
+	case d.used == "type":
+		if t := b.userTypes[d.object]; t != nil {
+			to.types = append(to.types, t)
+		}
 	case calls != nil:
 		to.functions = append(to.functions, calls)
 	case d.used == "relation":
@@ -334,7 +357,8 @@ func (r *relation) climb() {
 		r.ancestors = append(r.ancestors, next)
 		todo = append(todo[:len(todo):len(todo)], next.parents...)
 	}
-	active := r.rls || r.runsAnything || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite) > 0
+	active := r.rls || r.runsAnything || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite)+
+		len(r.onIndex)+len(r.builtins)+len(r.types) > 0
 	for _, a := range r.ancestors {
 		if active {
 			a.active = append(a.active, r)
@@ -346,22 +370,6 @@ func (r *relation) climb() {
 			a.unloggedBelow = r
 		}
 	}
-}
-
-// triggerOps reads pg_trigger.tgtype, whose bits 2 to 5 are INSERT, DELETE,
-// UPDATE and TRUNCATE (pg_trigger.h).
-func triggerOps(tgtype string) op {
-	n, err := strconv.Atoi(tgtype)
-	if err != nil {
-		return opAll
-	}
-	var ops op
-	for bit, o := range map[int]op{1 << 2: opInsert, 1 << 3: opDelete, 1 << 4: opUpdate, 1 << 5: opTruncate} {
-		if n&bit != 0 {
-			ops |= o
-		}
-	}
-	return ops
 }
 
 func id(s string) oid {

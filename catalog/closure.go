@@ -47,6 +47,10 @@ type Closure struct {
 	// Detail names what caused Refusal or WritesAll: a function, a relation, a
 	// keyword. It never holds the value of a literal.
 	Detail string
+	// Firm is what stands in the way of keeping the answer even if a caller names the
+	// tables behind the statement, which overrules some reasons (see [Vouchable]) and
+	// no others: "" if that is enough. It is Refusal unless that is such a one.
+	Firm sqlinfo.Reason
 
 	// RLS: row level security stands on one of the tables read. The answer then
 	// depends on the user, the role and row_security besides the rows, and on the

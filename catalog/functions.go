@@ -14,14 +14,6 @@ var harmless = map[string]bool{
 	"sslinfo": true, "tcn": true, "insert_username": true, "moddatetime": true, "autoinc": true, "lo": true,
 }
 
-// runsText holds the built-in functions that run a query given to them as text
-// and so may do anything ("XML Functions", "Text Search Functions and Operators"
-// in the manual).
-var runsText = map[string]bool{
-	"query_to_xml": true, "query_to_xmlschema": true, "query_to_xml_and_xmlschema": true,
-	"cursor_to_xml": true, "cursor_to_xmlschema": true, "ts_stat": true, "ts_rewrite": true,
-}
-
 // policyFunctions depend on the session alone: on who asks, and on settings. A
 // policy may call them, since whoever keeps answers under row level security
 // keys them by these.
@@ -57,17 +49,20 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 				w.callFor(ReasonUserOperator, o.calls, f)
 			case o.stable:
 				w.refuse(f, ReasonUserOperator, token)
+				w.builtin(o.builtin)
 			}
 		}
 	}
 	for _, n := range r.types {
 		w.cast(n, f)
+		w.mentions(n, typeMentioned, f)
 	}
-	if len(r.types) > 0 {
-		for _, fn := range w.s.builtinCasts {
-			w.callFor(ReasonUserCast, fn, f)
+	if r.variables {
+		for _, n := range r.reads {
+			w.mentions(n, typeAssigned, f) // it may be the type of a variable
 		}
 	}
+	w.typed = w.typed || len(r.types) > 0
 }
 
 // judged hands on what package sqlinfo holds against a text.
@@ -110,11 +105,8 @@ func (w *walk) callNamed(n sqlinfo.Name, r *reading, names *path, f frame) bool 
 	case ok || clock[n.Name]:
 		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
 	}
-	if runsText[n.Name] {
-		w.opaque(n.Name)
-	}
-	if n.Name == "set_config" && !r.setsConstants {
-		w.session = true
+	if ok && !b.immutable && (n.Name != "set_config" || !r.setsConstants) {
+		w.builtin(n.Name)
 	}
 	return ok || safe || len(found) > 0 || ownFunction(n)
 }
@@ -130,6 +122,19 @@ func (w *walk) callAttribute(n sqlinfo.Name, names *path, f frame) {
 	w.cast(n, f)
 	if w.s.builtins[n.Name].unary && !sqlinfo.SafeFunction(n.Name) {
 		w.refuse(f, sqlinfo.ReasonUnsafeFunction, n.Name)
+		w.builtin(n.Name)
+	}
+}
+
+// builtin visits a function of PostgreSQL's own that is not immutable. One that is not
+// known to change nothing, such as query_to_xml, which runs what it is given, may do
+// anything. SYSTEM is a way to sample.
+func (w *walk) builtin(name string) {
+	switch {
+	case name == "set_config":
+		w.session = true
+	case name != "system" && !sqlinfo.WritesNothing(name):
+		w.opaque(name)
 	}
 }
 
@@ -175,6 +180,7 @@ func (w *walk) call(fn *function, f frame) {
 		w.later(func() { w.call(part, f) })
 	}
 	w.used(&fn.uses, f)
+	w.typesMet(fn.types, typeAssigned, f)
 	switch {
 	case fn.kind == 'a':
 	case fn.body != nil:
@@ -185,7 +191,9 @@ func (w *walk) call(fn *function, f frame) {
 		if fn.volatility != 'i' {
 			w.refuse(f, ReasonVolatileFunction, fn.String())
 		}
-		if fn.volatility == 'v' && !harmless[fn.extension] {
+		// Whether a STABLE one that is given a text runs it (crosstab does), and what that
+		// calls then, nobody knows.
+		if (fn.volatility == 'v' || fn.volatility == 's' && fn.texts) && !harmless[fn.extension] {
 			w.opaque(fn.String())
 		}
 	default:
@@ -193,12 +201,12 @@ func (w *walk) call(fn *function, f frame) {
 	}
 }
 
-// dynamic is for a function whose body cannot be read. One that is declared
-// IMMUTABLE is taken at its word not to write.
+// dynamic is for a function whose body cannot be read. One in another language than
+// SQL and PL/pgSQL that is declared IMMUTABLE is taken at its word not to write.
 func (w *walk) dynamic(fn *function, f frame) {
 	w.refuse(f, ReasonDynamicFunction, fn.String())
-	if fn.volatility != 'i' {
-		w.opaque(fn.String())
+	if fn.volatility != 'i' || fn.body != nil {
+		w.opaque(fn.String()) // what it runs may call a writer, whatever it is itself
 	}
 }
 
@@ -219,5 +227,6 @@ func (w *walk) body(fn *function, f frame) {
 	}
 	f.immutable = fn.volatility == 'i'
 	w.timesOfBody(fn, r, f)
+	w.assigns = true
 	w.text(r, fn.body.qualified, f)
 }

@@ -25,7 +25,7 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 		c.WritesAll = true
 	}
 	for _, n := range info.Funcs {
-		if runsText[n.Name] || !ownFunction(n) {
+		if sqlinfo.RunsText(n.Name) || !ownFunction(n) {
 			c.WritesAll, c.Session = true, true
 		}
 		if n.Name == "set_config" && changesNames(info) {
@@ -44,7 +44,7 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 }
 
 // ownFunction reports whether a function is one of PostgreSQL's own, none of which
-// changes a table by itself; see runsText for the others. Package sqlinfo tells
+// changes a table by itself; see sqlinfo.RunsText for the others. Package sqlinfo tells
 // its unsafe functions from those it does not know by the reason it gives.
 func ownFunction(n sqlinfo.Name) bool {
 	if n.Schema != "" && n.Schema != "pg_catalog" {

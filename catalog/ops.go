@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/mlcache/mlcache/sqlinfo"
@@ -78,4 +79,20 @@ func opOf(word string) op {
 		}
 	}
 	return 0
+}
+
+// triggerOps reads pg_trigger.tgtype, whose bits 2 to 5 are INSERT, DELETE,
+// UPDATE and TRUNCATE (pg_trigger.h).
+func triggerOps(tgtype string) op {
+	n, err := strconv.Atoi(tgtype)
+	if err != nil {
+		return opAll
+	}
+	var ops op
+	for bit, o := range map[int]op{1 << 2: opInsert, 1 << 3: opDelete, 1 << 4: opUpdate, 1 << 5: opTruncate} {
+		if n&bit != 0 {
+			ops |= o
+		}
+	}
+	return ops
 }

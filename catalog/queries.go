@@ -29,13 +29,15 @@ func parts(version int) []part {
 	return []part{
 		{queryRelations, 7, (*builder).addRelation},
 		{queryColumns, 2, (*builder).addColumns},
-		{functions, 15, (*builder).addFunction},
+		{functions, 16, (*builder).addFunction},
 		{queryBuiltins, 3, (*builder).addBuiltin},
 		{queryRules, 5, (*builder).addRule},
 		{queryPolicies, 3, (*builder).addPolicy},
 		{queryLinks, 6, (*builder).addLink},
 		{queryDepends, 4, (*builder).addDepend},
 		{queryTimes, 4, (*builder).addTime},
+		{queryTypes, 5, (*builder).addType},
+		{queryBuiltinCalls, 3, (*builder).addBuiltinCall},
 	}
 }
 
@@ -71,7 +73,9 @@ const queryFunctionsHead = `SELECT p.oid::text, n.nspname::text, p.proname::text
 
 const queryFunctionsTail = `,
   CASE WHEN p.prosecdef THEN pg_get_userbyid(p.proowner) END::text,
-  EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'role=%' OR s LIKE 'session\_authorization=%')::text
+  EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'role=%' OR s LIKE 'session\_authorization=%')::text,
+  EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) AS a(typ) JOIN pg_type y ON y.oid = a.typ
+    WHERE y.typcategory NOT IN ('B', 'D', 'N', 'T', 'G', 'I', 'E') OR y.typname LIKE 'reg%')::text
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
@@ -127,7 +131,7 @@ FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.
   a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS f
 WHERE a.aggfnoid >= 16384 AND f >= 16384
 UNION ALL
-SELECT 'operator', o.oid::text, n.nspname::text, o.oprname::text, o.oprcode::oid::text, p.provolatile::text
+SELECT 'operator', o.oid::text, n.nspname::text, o.oprname::text, o.oprcode::oid::text, concat(p.provolatile, ' ', p.proname)
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode
 WHERE o.oid >= 16384
 UNION ALL
@@ -161,19 +165,72 @@ UNION ALL
 // well.
 const queryDepends = `SELECT CASE d.classid WHEN 'pg_rewrite'::regclass THEN 'rule' WHEN 'pg_policy'::regclass THEN 'policy'
     WHEN 'pg_proc'::regclass THEN 'function' WHEN 'pg_trigger'::regclass THEN 'trigger' WHEN 'pg_type'::regclass THEN 'domain'
-    WHEN 'pg_attrdef'::regclass THEN 'relation' ELSE CASE WHEN c.conrelid = 0 THEN 'domain' ELSE 'relation' END END,
-  (CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adrelid
+    WHEN 'pg_attrdef'::regclass THEN 'relation' WHEN 'pg_class'::regclass THEN 'index'
+    WHEN 'pg_statistic_ext'::regclass THEN 'index' ELSE CASE WHEN c.conrelid = 0 THEN 'domain' ELSE 'relation' END END,
+  (CASE d.classid WHEN 'pg_attrdef'::regclass THEN a.adrelid WHEN 'pg_statistic_ext'::regclass THEN x.stxrelid
+    WHEN 'pg_class'::regclass THEN coalesce(i.indrelid, d.objid)
     WHEN 'pg_constraint'::regclass THEN CASE WHEN c.conrelid = 0 THEN c.contypid ELSE c.conrelid END
     ELSE d.objid END)::text,
-  CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_proc'::regclass THEN 'function' ELSE 'operator' END,
+  CASE d.refclassid WHEN 'pg_class'::regclass THEN 'relation' WHEN 'pg_proc'::regclass THEN 'function'
+    WHEN 'pg_type'::regclass THEN 'type' ELSE 'operator' END,
   d.refobjid::text
 FROM pg_depend d
 LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
 LEFT JOIN pg_constraint c ON d.classid = 'pg_constraint'::regclass AND c.oid = d.objid
+LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
+LEFT JOIN pg_statistic_ext x ON d.classid = 'pg_statistic_ext'::regclass AND x.oid = d.objid
 WHERE d.refobjid >= 16384 AND (
   d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
     AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass, 'pg_trigger'::regclass,
-      'pg_type'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass)
+      'pg_type'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass)
+  OR d.refclassid = 'pg_type'::regclass AND d.classid IN ('pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_rewrite'::regclass)
   OR d.refclassid = 'pg_class'::regclass
     AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass))
 GROUP BY 1, 2, 3, 4`
+
+// queryTypes gives the types of the user and what they are made of, the columns and
+// functions that have one, and the casts by functions of the user; nothing where
+// neither such a cast nor a domain with a check is there. What the columns a to d hold
+// depends on the first.
+const queryTypes = `WITH wanted AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM pg_cast WHERE castfunc >= 16384) OR EXISTS (SELECT FROM pg_constraint WHERE contypid <> 0 AND oid >= 16384) AS yes
+)
+SELECT 'type', t.oid::text, t.typname::text, t.typrelid::text,
+  CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typelem <> 0 THEN t.typelem ELSE r.rngsubtype END::text
+FROM wanted, pg_type t LEFT JOIN pg_range r ON r.rngtypid = t.oid
+WHERE yes AND t.oid >= 16384
+UNION ALL
+SELECT 'column', a.attrelid::text, NULL, NULL, a.atttypid::text
+FROM wanted, pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE yes AND a.attrelid >= 16384 AND a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't'
+UNION ALL
+SELECT DISTINCT 'function', p.oid::text, NULL, NULL, a.typ::text
+FROM wanted, pg_proc p, unnest(p.proargtypes::oid[] || p.prorettype || p.proallargtypes) AS a(typ)
+WHERE yes AND p.oid >= 16384 AND a.typ >= 16384
+UNION ALL
+SELECT 'cast', castfunc::text, castcontext::text, castsource::text, casttarget::text
+FROM wanted, pg_cast
+WHERE yes AND castfunc >= 16384`
+
+// queryBuiltinCalls finds the functions of PostgreSQL's own that are called in what
+// the server keeps parsed and no text of ours shows: rules, WHEN of triggers, defaults,
+// constraints, domains, indexes, partition keys; and those that aggregates are made of.
+// Immutable ones compute and nothing else; so do the two that most defaults call.
+const queryBuiltinCalls = `SELECT f.kind, f.owner::text, p.proname::text
+FROM (
+  SELECT DISTINCT t.kind, t.owner, m[1]::oid AS fn
+  FROM (
+    SELECT 'rule' AS kind, oid AS owner, concat(ev_qual, ev_action) AS tree FROM pg_rewrite WHERE ev_type <> '1' AND oid >= 16384
+    UNION ALL SELECT 'trigger', oid, tgqual::text FROM pg_trigger WHERE tgqual IS NOT NULL
+    UNION ALL SELECT 'relation', adrelid, adbin::text FROM pg_attrdef
+    UNION ALL SELECT CASE WHEN conrelid = 0 THEN 'domain' ELSE 'relation' END,
+      CASE WHEN conrelid = 0 THEN contypid ELSE conrelid END, conbin::text FROM pg_constraint WHERE conbin IS NOT NULL
+    UNION ALL SELECT 'domain', oid, typdefaultbin::text FROM pg_type WHERE typdefaultbin IS NOT NULL
+    UNION ALL SELECT 'relation', indrelid, concat(indexprs, indpred) FROM pg_index WHERE indexprs IS NOT NULL OR indpred IS NOT NULL
+    UNION ALL SELECT 'relation', partrelid, partexprs::text FROM pg_partitioned_table WHERE partexprs IS NOT NULL
+  ) t, regexp_matches(t.tree, ':(?:op)?(?:funcid|aggfnoid|winfnoid) (\d+)', 'g') AS m
+  UNION SELECT 'aggregate', a.aggfnoid::oid, f::oid FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
+    a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS f WHERE a.aggfnoid >= 16384
+) f JOIN pg_proc p ON p.oid = f.fn
+WHERE f.owner >= 16384 AND p.oid < 16384 AND p.provolatile <> 'i' AND p.proname NOT IN ('nextval', 'now')`

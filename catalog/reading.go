@@ -15,6 +15,8 @@ type reading struct {
 	setsConstants bool // what set_config sets is looked at elsewhere: see changesNames
 	unknown       bool // the text was not understood
 	exact         bool // every one of funcs is certainly a call
+	variables     bool // a name may be that of a variable's type
+	maintains     bool // see sqlinfo.Info
 	late          bool // what stands behind the names may run later on
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
@@ -30,6 +32,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
 		reads: info.Reads, writes: info.Writes, writesAll: info.WritesAll,
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
+		maintains: info.Maintains, variables: info.Kind == sqlinfo.Write, // it may be a DO
 		late:  info.Kind == sqlinfo.Other, // DECLARE: the rows are made when they are fetched
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail, setsConstants: info.ChangedSettings != nil,
@@ -39,7 +42,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 func readingOfBody(b *sqlinfo.Body) *reading {
 	return &reading{
 		reads: b.Reads, writes: b.Writes, writesAll: b.WritesAll,
-		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown,
+		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown, maintains: b.Maintains,
 		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators, dateCasts: b.DateCasts,
 		times: b.Times, refusal: b.Refusal, detail: b.Detail,
 	}
@@ -50,6 +53,7 @@ func (c *code) reading() *reading {
 	c.once.Do(func() {
 		c.parsed = readingOfBody(sqlinfo.ParseBody(c.language, c.text))
 		c.parsed.text = c.text
+		c.parsed.variables = c.language == "plpgsql"
 		c.parsed.ops = opsIn(c.text)
 	})
 	return c.parsed

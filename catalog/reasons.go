@@ -31,6 +31,16 @@ const (
 	ReasonClosure sqlinfo.Reason = "too_many_tables"
 )
 
+// Vouchable reports whether a refusal is of the kind that a caller overrules who names
+// the tables behind the statement: there is code that cannot be seen into.
+func Vouchable(r sqlinfo.Reason) bool {
+	switch r {
+	case sqlinfo.ReasonUnknownFunction, ReasonVolatileFunction, ReasonDynamicFunction, ReasonUserOperator, ReasonUserCast:
+		return true
+	}
+	return false
+}
+
 var reasonDocs = []struct {
 	reason sqlinfo.Reason
 	doc    string

@@ -80,6 +80,13 @@ func (w *walk) closure(info *sqlinfo.Info) Closure {
 	case c.Refusal == sqlinfo.ReasonNone && (c.WritesAll || c.DDL || c.Session || len(c.Writes) > 0):
 		c.Refusal, c.Detail = ReasonWritingFunction, w.allDetail
 	}
+	c.Firm = w.firm
+	switch {
+	case !Vouchable(c.Refusal):
+		c.Firm = c.Refusal
+	case c.Firm == sqlinfo.ReasonNone && (c.WritesAll || c.DDL || c.Session || len(c.Writes) > 0):
+		c.Firm = ReasonWritingFunction // kept, it would change nothing more
+	}
 	if c.WritesAll && c.Detail == "" {
 		c.Detail = w.allDetail
 	}

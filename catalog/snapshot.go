@@ -26,9 +26,14 @@ type Snapshot struct {
 	times     times
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
+	// casts holds all casts by functions of the user; see types.go.
+	casts      []*userCast
+	typesNamed map[string][]*userType
+	// indexed holds the relations whose indexes and statistics call functions.
+	indexed []*relation
 	// builtinCasts: some function of the user stands behind a cast to a built-in
 	// type, which the text may call by several names (int, int4, integer).
-	builtinCasts []*function
+	builtinCasts []builtinCast
 }
 
 // Fingerprint identifies the state of the schema that the snapshot shows.
@@ -61,8 +66,12 @@ type relation struct {
 	triggers                    []*trigger
 	policies                    []*code
 	// onWrite holds the functions that defaults, CHECK constraints and domains
-	// call when a row is written.
-	onWrite []*function
+	// call when a row is written; onIndex those that its indexes, statistics and
+	// partitions call then and in maintenance; builtins those of PostgreSQL's own that
+	// may do more than compute.
+	onWrite, onIndex []*function
+	builtins         []string
+	types            []*userType // of its columns and defaults
 	// runsAnything: what it sets off may do anything; see queryRunsAnything.
 	runsAnything bool
 }
@@ -82,6 +91,8 @@ type rule struct {
 type uses struct {
 	relations []*relation
 	functions []*function
+	types     []*userType // of rules only
+	builtins  []string    // of rules only: see relation.builtins
 }
 
 type foreignKey struct {
@@ -91,9 +102,10 @@ type foreignKey struct {
 }
 
 type trigger struct {
-	name  string
-	op    op
-	calls []*function // the trigger's function and those in its WHEN
+	name     string
+	op       op
+	builtins []string
+	calls    []*function // the trigger's function and those in its WHEN
 	// late: it may run only at COMMIT, whatever the path and the role are by then.
 	late bool
 }
@@ -116,6 +128,9 @@ type function struct {
 	defaults         *code       // of its arguments; they are evaluated by the caller
 	body             *code       // nil if the language is neither SQL nor PL/pgSQL
 	parts            []*function // of an aggregate
+	types            []*userType // of its arguments and results
+	// texts: an argument may hold a text.
+	texts bool
 	uses
 	timed
 }
@@ -129,9 +144,10 @@ type builtin struct {
 }
 
 type operator struct {
-	schema string
-	calls  *function
-	stable bool // a built-in function stands behind it that is not immutable
+	schema  string
+	calls   *function
+	stable  bool // a built-in function stands behind it that is not immutable
+	builtin string
 }
 
 // code is a text that the server runs: a view's query, a policy, a function's

@@ -16,6 +16,7 @@ type walk struct {
 	settings                map[string]bool
 	refusal                 sqlinfo.Reason
 	detail, allDetail       string
+	firm                    sqlinfo.Reason // see Closure
 	writesAll, ddl          bool
 	session, rls            bool
 	moved                   bool // names may mean something else from here on
@@ -28,6 +29,11 @@ type walk struct {
 	called map[callKey]bool
 	casts  []castIn
 	named  map[string]bool // what functions call values that may hold a text
+	// What the text does not show of casts and domains: see types.go.
+	types   map[*userType]typeUse
+	typed   bool // some type is named
+	assigns bool // values are assigned to columns or variables
+	strayed bool // code was found that runs under another path
 }
 
 // place is what of a frame decides on what is found in it, so an object is visited
@@ -80,8 +86,12 @@ func (f frame) asPolicy() frame {
 	return f
 }
 
-// refuse notes why the answer cannot be kept; the first reason stands.
+// refuse notes why the answer cannot be kept. The first reason is the one that is
+// told; the first that no caller may overrule is kept beside it.
 func (w *walk) refuse(f frame, r sqlinfo.Reason, detail string) {
+	if w.firm == sqlinfo.ReasonNone && !Vouchable(r) {
+		w.firm = r
+	}
 	if f.cause != sqlinfo.ReasonNone {
 		r = f.cause
 	}
@@ -139,6 +149,7 @@ func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	r.ops = ops
 	w.text(r, false, f)
 	w.drain()
+	w.unseenCasts()
 	w.dateCasts()
 }
 
@@ -210,6 +221,7 @@ func (w *walk) reads(r *relation, f frame) {
 	case r.zone:
 		w.refuse(f, sqlinfo.ReasonTimeWithZone, r.scope)
 	}
+	w.typesMet(r.types, typeSeen, f)
 	if r.rls {
 		w.rls = true
 		// Which policies apply depends on the role and the command; all of them are
@@ -261,11 +273,16 @@ func (w *walk) used(u *uses, f frame) {
 	for _, fn := range u.functions {
 		w.later(func() { w.call(fn, f) })
 	}
+	w.builtins(u.builtins)
 }
 
 // text visits everything that a text names; deparsed tells that the server has
 // written it out with nothing but pg_catalog on the path.
 func (w *walk) text(r *reading, deparsed bool, f frame) {
+	w.strayed = w.strayed || f.path.key != w.top.key
+	if r.maintains {
+		w.maintains(f)
+	}
 	if !f.immutable {
 		for _, c := range r.dateCasts {
 			w.casts = append(w.casts, castIn{c, f})
@@ -288,6 +305,9 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 		}
 		for _, rel := range found {
 			w.later(func() { w.reads(rel, f) })
+			if r.variables {
+				w.typesMet(rel.types, typeAssigned, f) // of a variable of its row type
+			}
 		}
 	}
 	for _, n := range r.writes {

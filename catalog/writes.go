@@ -17,6 +17,10 @@ func (w *walk) writes(r *relation, ops op, f frame) {
 	if fresh == 0 {
 		return
 	}
+	if r.kind == 'f' || r.foreignBelow != nil {
+		// Where its rows are kept nobody can tell: it may lead back into this database.
+		w.changesAll(r.scope)
+	}
 	switch r.kind {
 	case 'S':
 		return // no answer that reads a sequence is kept
@@ -88,6 +92,8 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 		for _, fn := range ru.functions {
 			w.later(func() { w.call(fn, at) })
 		}
+		w.typesMet(ru.types, typeMentioned, at)
+		w.builtins(ru.builtins)
 	}
 	for _, k := range r.keys {
 		at := f.inside("foreign key " + k.name + " to " + r.scope)
@@ -111,10 +117,17 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 		for _, fn := range t.calls {
 			w.later(func() { w.call(fn, at) })
 		}
+		w.builtins(t.builtins)
 	}
 	for _, fn := range r.onWrite {
 		w.later(func() { w.call(fn, f) })
 	}
+	for _, fn := range r.onIndex {
+		w.later(func() { w.call(fn, f) })
+	}
+	w.builtins(r.builtins)
+	w.assigns = true
+	w.typesMet(r.types, typeAssigned, f)
 	if r.rls {
 		for _, p := range r.policies {
 			w.code(p, f.inside("policy on "+r.scope).asPolicy())

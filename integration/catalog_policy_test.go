@@ -27,6 +27,10 @@ CREATE TABLE by_clock (id int, until timestamptz); ALTER TABLE by_clock ENABLE R
 CREATE POLICY p ON by_clock USING (until > now());
 CREATE TABLE by_both (id int, owner name, until date); ALTER TABLE by_both ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON by_both USING (owner = current_user AND until > CURRENT_DATE);
+CREATE TABLE by_spelt (id int, owner name, until timestamptz, spelt text); ALTER TABLE by_spelt ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON by_spelt USING (owner = current_user AND until > ('now'::text)::timestamptz);
+CREATE TABLE by_column (LIKE by_spelt); ALTER TABLE by_column ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON by_column USING (owner = current_user AND until > spelt::timestamptz);
 CREATE TABLE by_any_setting (id int, tenant text); ALTER TABLE by_any_setting ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON by_any_setting USING (tenant = setting_of('app.' || tenant));
 CREATE TABLE by_writer (id int); ALTER TABLE by_writer ENABLE ROW LEVEL SECURITY;
@@ -59,7 +63,9 @@ func TestCatalogPolicies(t *testing.T) {
 		{"by_function", "public.by_function", true, []string{"app.tenant"}, ""},
 		{"by_table", "public.by_table public.members", true, nil, ""},
 		{"by_clock", "public.by_clock", true, nil, sqlinfo.ReasonTimeFunction},
-		{"by_both", "public.by_both", true, nil, sqlinfo.ReasonUnsafeFunction},
+		{"by_both", "public.by_both", true, nil, sqlinfo.ReasonTimeFunction},
+		{"by_spelt", "public.by_spelt", true, nil, sqlinfo.ReasonSpecialDate},
+		{"by_column", "public.by_column", true, nil, sqlinfo.ReasonSpecialDate},
 		{"by_any_setting", "public.by_any_setting", true, nil, catalog.ReasonPolicy},
 		{"by_writer", "public.by_writer public.plain", true, nil, catalog.ReasonVolatileFunction},
 	} {

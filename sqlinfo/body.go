@@ -16,6 +16,8 @@ type Body struct {
 	WritesAll bool
 	// DDL: it changes the schema.
 	DDL bool
+	// Maintains is as in Info.
+	Maintains bool
 	// Session: it changes the state of the session or the transaction.
 	Session bool
 	// Unknown: the body is not understood, or runs SQL that is not in its text. It
@@ -89,7 +91,11 @@ func parseSQLBody(text string) *Body {
 		case Tx:
 			b.Session = true
 		case Read:
-			if b.Refusal == "" && p.Refusal != ReasonUnknownFunction {
+			switch p.Refusal {
+			case "", ReasonUnknownFunction:
+				continue
+			}
+			if b.Refusal == "" || b.Refusal == ReasonSessionFunction {
 				b.Refusal, b.Detail = p.Refusal, p.Detail
 			}
 		}
@@ -100,7 +106,7 @@ func parseSQLBody(text string) *Body {
 func bodyOf(i *Info) *Body {
 	return &Body{Reads: i.Reads, Writes: i.Writes, Funcs: i.Funcs, Attrs: i.Attrs,
 		Types: i.Types, DateCasts: i.DateCasts, Operators: i.Operators,
-		WritesAll: i.WritesAll, DDL: i.DDL, Session: i.ChangesSession}
+		WritesAll: i.WritesAll, DDL: i.DDL, Maintains: i.Maintains, Session: i.ChangesSession}
 }
 
 // parsePLBody reads a block of PL/pgSQL as one long text in which everything may
@@ -155,6 +161,8 @@ func (s *scanner) bodyWord() {
 		}
 	case kwSet:
 		s.changesSession = s.changesSession || s.commandStart() && s.afterCommand()
+	case kwVacuum, kwAnalyze, kwAnalyse, kwCluster, kwReindex:
+		s.info.Maintains = s.info.Maintains || s.commandStart()
 	case kwReset, kwDiscard, kwCommit, kwRollback, kwDeallocate:
 		s.changesSession = s.changesSession || s.commandStart()
 	}

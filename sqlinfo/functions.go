@@ -180,6 +180,14 @@ func WritesNothing(name string) bool {
 	return unsafeBuiltin(name) != "" && name != "pg_import_system_collations"
 }
 
+// RunsText reports whether a function of PostgreSQL's own that has this name runs SQL
+// which it is given as text, or reads relations that it is given the names of, and so
+// may do anything. The name is folded, without schema.
+func RunsText(name string) bool {
+	_, ok := runsTextSet[name]
+	return ok
+}
+
 // ChangesSession reports whether a built-in function of that name changes a setting
 // of the session.
 func ChangesSession(name string) bool { return name == "set_config" }

@@ -104,6 +104,10 @@ type Info struct {
 	// them must be derived anew.
 	DDL bool
 
+	// Maintains: VACUUM, ANALYZE, CLUSTER or REINDEX, which compute the expressions of
+	// indexes anew, whatever these call.
+	Maintains bool
+
 	// Funcs holds the names that are, or may be, called. CURRENT_DATE and its kin,
 	// which are calls without parentheses, stand here under their own names in
 	// lower case.
@@ -122,12 +126,14 @@ type Info struct {
 	Types []Name
 	// DateCasts holds what is cast to a date or time type and is neither a literal
 	// nor a parameter: were such a value a text such as 'now' or 'today', the answer
-	// would depend on the clock. It is filled for a Read that nothing else bars.
+	// would depend on the clock. It is filled for a Read that nothing else bars,
+	// ReasonSessionFunction aside.
 	DateCasts []DateCast
 
 	// Refusal says why the answer of the statement must not be kept; "" when, as
 	// far as the text tells, it may be. ReasonUnknownFunction is given only when
-	// nothing else stands in the way: who knows the functions may overrule it.
+	// nothing else stands in the way: who knows the functions may overrule it. So is
+	// ReasonSessionFunction, for whoever keys answers by the session.
 	Refusal Reason
 	// Detail names what led to Refusal: a function, a relation, a keyword; never
 	// the value of a literal.

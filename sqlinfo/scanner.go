@@ -180,9 +180,10 @@ func (s *scanner) stop(r Reason) {
 	s.lx.failed = true
 }
 
-// refuse notes a reason; the first one stays.
+// refuse notes a reason. The first one stays, unless it is ReasonSessionFunction: who
+// keys answers by the session overrules that one, and must see what else there is.
 func (s *scanner) refuse(r Reason, detail string) {
-	if s.info.Refusal == "" {
+	if s.info.Refusal == "" || s.info.Refusal == ReasonSessionFunction && r != ReasonSessionFunction {
 		s.info.Refusal, s.info.Detail = r, detail
 	}
 }

@@ -62,7 +62,7 @@ func (s *scanner) finish() *Info {
 // dateCasts looks at the casts to date and time types, where a text may mean the
 // clock.
 func (s *scanner) dateCasts() {
-	if !s.mayDate || s.info.Refusal != "" {
+	if !s.mayDate || s.info.Refusal != "" && s.info.Refusal != ReasonSessionFunction {
 		return
 	}
 	if s.body {
@@ -131,8 +131,10 @@ func (s *scanner) verb() {
 		s.transaction()
 	case kwSet, kwReset, kwDiscard, kwDeallocate, kwListen, kwUnlisten, kwLoad:
 		s.session()
-	case kwShow, kwFetch, kwMove, kwClose, kwNotify, kwLock, kwVacuum, kwAnalyze,
-		kwAnalyse, kwCluster, kwReindex, kwCheckpoint:
+	case kwVacuum, kwAnalyze, kwAnalyse, kwCluster, kwReindex:
+		info.Kind, info.Maintains = Other, true
+		s.skipRest()
+	case kwShow, kwFetch, kwMove, kwClose, kwNotify, kwLock, kwCheckpoint:
 		info.Kind = Other
 		s.skipRest()
 	case kwAlter, kwCreate, kwDrop, kwGrant, kwRevoke, kwComment, kwSecurity,

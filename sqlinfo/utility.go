@@ -194,6 +194,16 @@ func (s *scanner) do() {
 	for _, n := range b.Funcs {
 		s.add(&s.funcs, n)
 	}
+	for _, n := range b.Attrs {
+		s.add(&s.attrs, n)
+	}
+	for _, n := range b.Types {
+		s.add(&s.types, n)
+	}
+	for _, op := range b.Operators {
+		s.operator(op)
+	}
+	info.Maintains = b.Maintains
 }
 
 // declare reads DECLARE name ... CURSOR ... FOR query.
