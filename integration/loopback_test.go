@@ -36,6 +36,9 @@ func TestForeignTableThatLeadsBack(t *testing.T) {
 		"INSERT INTO parts VALUES (3, 'f')", "UPDATE parent SET v = 'g'", "INSERT INTO source VALUES (4)", "INSERT INTO ruled VALUES (5)",
 		"SELECT changes()", "DO 'BEGIN DELETE FROM far WHERE id = 4; END'", "DELETE FROM over WHERE id = 3", "TRUNCATE far",
 	} {
+		if write == "TRUNCATE far" && serverVersion(t, plain) < 140000 {
+			continue // a foreign table could not be emptied so
+		}
 		untilHit(t, db, query)
 		before := harness.Query(t, plain, query)
 		harness.Query(t, db, write)

@@ -39,7 +39,6 @@ CREATE FUNCTION invoker_writes() RETURNS int LANGUAGE plpgsql AS 'BEGIN UPDATE t
 CREATE VIEW through AS SELECT invoker_reads() AS n;
 CREATE FUNCTION definer_through() RETURNS int LANGUAGE plpgsql STABLE SECURITY DEFINER AS 'BEGIN RETURN (SELECT n FROM public.through); END';
 CREATE FUNCTION nested() RETURNS int LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = "$user" AS 'BEGIN RETURN (SELECT public.invoker_reads()); END';
-CREATE MATERIALIZED VIEW made AS SELECT invoker_reads() AS n;
 INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (1), (2);
 ALTER FUNCTION definer_writes OWNER TO "OWNER"; ALTER FUNCTION definer_reads OWNER TO "OWNER";
 ALTER FUNCTION definer_through OWNER TO "OWNER"; ALTER FUNCTION nested OWNER TO "OWNER";

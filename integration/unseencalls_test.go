@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"database/sql"
 	"testing"
 
 	"github.com/mlcache/mlcache"
@@ -61,44 +62,48 @@ CREATE EXTENSION tablefunc;
 CREATE FUNCTION ask(text, boolean, boolean, text) RETURNS xml LANGUAGE internal STABLE AS 'query_to_xml';
 CREATE FUNCTION names(i int) RETURNS text LANGUAGE sql STABLE AS 'SELECT v FROM public.words'`
 
-var unseenWrites = []struct{ name, sql string }{
-	{"an operator in DO", `DO $$ BEGIN PERFORM 1 |+| 2; END $$`},
-	{"a cast in DO", `DO $$ BEGIN PERFORM 5::pair; END $$`},
-	{"an attribute in DO", `DO $$ BEGIN PERFORM x.noted FROM t x; END $$`},
-	{"a variable in DO", `DO $$ DECLARE m mood; v text := 'sad'; BEGIN m := v; END $$`},
-	{"an assignment cast in INSERT", `INSERT INTO moods (m) SELECT v FROM words`},
-	{"an assignment cast to an array", `INSERT INTO moods (ms) SELECT ARRAY[v] FROM words`},
-	{"an assignment cast in UPDATE", `UPDATE moods SET m = words.v FROM words`},
-	{"an assignment cast in MERGE", `MERGE INTO moods USING words ON true WHEN MATCHED THEN UPDATE SET m = words.v`},
-	{"an assignment in PL/pgSQL", `SELECT assigns('sad')`},
-	{"an assignment to a field", `SELECT assigns_field('sad')`},
-	{"an assignment to a field of a record", `SELECT assigns_record('sad')`},
-	{"a RETURN in PL/pgSQL", `SELECT gives('sad')`},
-	{"a result in SQL", `SELECT gives_sql()`},
-	{"to_json", `SELECT to_json(m) FROM moods`},
-	{"json_agg of rows", `SELECT json_agg(moods) FROM moods`},
-	{"a domain of an argument", `SELECT takes(1)`},
-	{"a domain of a result", `SELECT returns_checked(1)`},
-	{"a domain in an array", `INSERT INTO boxes (list) VALUES ('{1}')`},
-	{"a domain in a row", `INSERT INTO boxes (box) VALUES ('(1)')`},
-	{"a domain in a cast to a row", `SELECT ROW(1)::rows_of`},
-	{"a domain in a populated row", `SELECT jsonb_populate_record(NULL::rows_of, '{"c": 1}')`},
-	{"a domain over a text that is run", `SELECT 'x'::by_text`},
-	{"an index", `INSERT INTO by_index VALUES (1)`},
-	{"an index's predicate", `INSERT INTO by_predicate VALUES (1)`},
-	{"a partition key", `INSERT INTO by_part VALUES (1)`},
-	{"ANALYZE", `ANALYZE analyzed`},
-	{"ANALYZE in DO", `DO 'BEGIN ANALYZE analyzed; END'`},
-	{"an IMMUTABLE function", `SELECT sly(1)`},
-	{"an IMMUTABLE function with EXECUTE", `SELECT sly_dynamic(1)`},
-	{"a rule", `INSERT INTO ruled VALUES (1)`},
-	{"a default", `INSERT INTO by_default VALUES (1)`},
-	{"a check", `INSERT INTO by_check VALUES (1)`},
-	{"a trigger's WHEN", `INSERT INTO by_when VALUES (1)`},
-	{"crosstab", `SELECT count(*) FROM crosstab2('SELECT public.writer()::text, ''1''::text, ''2''::text')`},
-	{"an internal function", `SELECT ask('SELECT public.writer()', true, true, '')`},
-	{"query_to_xml", `SELECT query_to_xml('SELECT public.writer()', true, true, '')`},
-	{"table_to_xml", `SELECT table_to_xml('writing', true, true, '')`},
+// since is the first version of PostgreSQL that has the statement, as server_version_num.
+var unseenWrites = []struct {
+	name, sql string
+	since     int
+}{
+	{"an operator in DO", `DO $$ BEGIN PERFORM 1 |+| 2; END $$`, 0},
+	{"a cast in DO", `DO $$ BEGIN PERFORM 5::pair; END $$`, 0},
+	{"an attribute in DO", `DO $$ BEGIN PERFORM x.noted FROM t x; END $$`, 0},
+	{"a variable in DO", `DO $$ DECLARE m mood; v text := 'sad'; BEGIN m := v; END $$`, 0},
+	{"an assignment cast in INSERT", `INSERT INTO moods (m) SELECT v FROM words`, 0},
+	{"an assignment cast to an array", `INSERT INTO moods (ms) SELECT ARRAY[v] FROM words`, 0},
+	{"an assignment cast in UPDATE", `UPDATE moods SET m = words.v FROM words`, 0},
+	{"an assignment cast in MERGE", `MERGE INTO moods USING words ON true WHEN MATCHED THEN UPDATE SET m = words.v`, 150000},
+	{"an assignment in PL/pgSQL", `SELECT assigns('sad')`, 0},
+	{"an assignment to a field", `SELECT assigns_field('sad')`, 0},
+	{"an assignment to a field of a record", `SELECT assigns_record('sad')`, 0},
+	{"a RETURN in PL/pgSQL", `SELECT gives('sad')`, 0},
+	{"a result in SQL", `SELECT gives_sql()`, 0},
+	{"to_json", `SELECT to_json(m) FROM moods`, 0},
+	{"json_agg of rows", `SELECT json_agg(moods) FROM moods`, 0},
+	{"a domain of an argument", `SELECT takes(1)`, 0},
+	{"a domain of a result", `SELECT returns_checked(1)`, 0},
+	{"a domain in an array", `INSERT INTO boxes (list) VALUES ('{1}')`, 0},
+	{"a domain in a row", `INSERT INTO boxes (box) VALUES ('(1)')`, 0},
+	{"a domain in a cast to a row", `SELECT ROW(1)::rows_of`, 0},
+	{"a domain in a populated row", `SELECT jsonb_populate_record(NULL::rows_of, '{"c": 1}')`, 0},
+	{"a domain over a text that is run", `SELECT 'x'::by_text`, 0},
+	{"an index", `INSERT INTO by_index VALUES (1)`, 0},
+	{"an index's predicate", `INSERT INTO by_predicate VALUES (1)`, 0},
+	{"a partition key", `INSERT INTO by_part VALUES (1)`, 0},
+	{"ANALYZE", `ANALYZE analyzed`, 0},
+	{"ANALYZE in DO", `DO 'BEGIN ANALYZE analyzed; END'`, 0},
+	{"an IMMUTABLE function", `SELECT sly(1)`, 0},
+	{"an IMMUTABLE function with EXECUTE", `SELECT sly_dynamic(1)`, 0},
+	{"a rule", `INSERT INTO ruled VALUES (1)`, 0},
+	{"a default", `INSERT INTO by_default VALUES (1)`, 0},
+	{"a check", `INSERT INTO by_check VALUES (1)`, 0},
+	{"a trigger's WHEN", `INSERT INTO by_when VALUES (1)`, 0},
+	{"crosstab", `SELECT count(*) FROM crosstab2('SELECT public.writer()::text, ''1''::text, ''2''::text')`, 0},
+	{"an internal function", `SELECT ask('SELECT public.writer()', true, true, '')`, 0},
+	{"query_to_xml", `SELECT query_to_xml('SELECT public.writer()', true, true, '')`, 0},
+	{"table_to_xml", `SELECT table_to_xml('writing', true, true, '')`, 0},
 }
 
 // What a statement writes is known, whatever its text leaves out.
@@ -108,7 +113,11 @@ func TestWritesThatNoTextNames(t *testing.T) {
 	plain, db := harness.Open(t, "pgx", dsn), harness.Open(t, "mlcache", dsn)
 	harness.Ready(t, db)
 	const query = "SELECT n FROM log"
+	version := serverVersion(t, plain)
 	for _, c := range unseenWrites {
+		if version < c.since {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			untilHit(t, db, query)
 			before := harness.Query(t, plain, query)
@@ -221,6 +230,15 @@ func TestOrdinarySchemasStayPrecise(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", c.sql, e, c)
 		}
 	}
+}
+
+// serverVersion is server_version_num.
+func serverVersion(t testing.TB, db *sql.DB) (version int) {
+	t.Helper()
+	if err := db.QueryRow("SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		t.Fatal(err)
+	}
+	return version
 }
 
 func words(list []string) string {
