@@ -46,8 +46,9 @@ func bounded(t *testing.T, server *brokenRedis) (meant bool) {
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{cut, latency, stall, farDatabase, killUnanswered, noReplicas},
-		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, full, noReplicas, failover, flipFlop, suspend, suspendLong, kill, killUnanswered, lockedAlive, kept})
+	f.sufferAll([]fault{cut, latency, stall, farDatabase, killUnanswered, noReplicas, lockedKilled},
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, full, noReplicas, failover, flipFlop, suspend, suspendLong, kill, killUnanswered,
+			lockedAlive, lockedKilled, lockedStopped, heldAbandoned, heldKilled, kept})
 	h := f.finish()
 	h.Refusal = int64(refusing)
 	meant = f.report(h, h.Bounded(int64(time.Second)))
@@ -62,8 +63,9 @@ func strict(t *testing.T, server *brokenRedis) (meant bool) {
 	f.orders.Cancel = 0.02
 	f.start()
 	f.quiet(0, 2*time.Second)
-	f.sufferAll([]fault{latency, farDatabase},
-		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, full, noReplicas, failover, flipFlop, suspend, kill, killUnanswered, lockedAlive, kept})
+	f.sufferAll([]fault{latency, farDatabase, heldAbandoned},
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, restart, flush, loseVersions, evict, full, noReplicas, failover, flipFlop, suspend, kill, killUnanswered,
+			lockedAlive, lockedKilled, lockedStopped, heldAbandoned, heldKilled, kept})
 	h := f.finish()
 	t.Logf("porcupine has judged %d operations", h.Linearizable(nil))
 	meant = f.report(h, h.Bounded(0))
@@ -79,7 +81,7 @@ func strictWithLateInvalidation(t *testing.T, server *brokenRedis) (meant bool) 
 	f := newFleet(t, server, history.Shape{Tables: 4, Rows: 2, Tenant: harness.NewNamespace(t)}, "mlcache_consistency", "strict")
 	f.start()
 	f.sufferAll([]fault{deafAndMute},
-		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, evict, full, noReplicas, suspend, kill, killUnanswered})
+		[]fault{cut, farDatabase, latency, verySlow, deafAndMute, slicer, reset, deafen, stall, shortStalls, evict, full, noReplicas, suspend, kill, killUnanswered, lockedKilled, lockedStopped, heldAbandoned})
 	h := f.finish()
 	h.Refusal = int64(time.Second + refusing) // no lease rests on a write that Redis has not taken within the bound
 	excused := 0
