@@ -302,10 +302,8 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		get = &strictGet{ctx: asking, name: e.l2.Name(l.key)}
 		extra = get.add
 	}
-	switch err := e.versions.Current(asking, l.plan.cells, l.stamps[1:], extra); {
-	case errors.Is(err, invalidation.ErrStale):
-		c.loadStamps(l) // what Redis has just told
-	case err != nil:
+	// Where they are others, the stamps are now what Redis has just told.
+	if err := e.versions.Update(asking, l.plan.cells, l.stamps[1:], extra); err != nil && !errors.Is(err, invalidation.ErrStale) {
 		return c.passKnown(ctx, l, ReasonRedis)
 	}
 	if slices.Contains(l.stamps, 0) {

@@ -111,7 +111,7 @@ func (v *Versions) lead(ctx context.Context, o *order) outcome {
 		}
 		ctx = context.WithoutCancel(ctx) // the call is the others', too, and ends by the line's time-out
 	}
-	c.args = v.args(c.op, args)
+	c.args, c.heard = v.args(c.op, args)
 	c.sent = time.Now()
 	if err := l.writeCall(ctx, v, c.args); err != nil {
 		err = v.lines.drop(l, err)
@@ -153,19 +153,21 @@ type batchCall struct {
 	args   []any
 	orders []*order
 	sent   time.Time
+	heard  uint64 // see header
 }
 
 // hear reads the answer, tells all but the first of the orders, and returns what the first comes to. A fence is told of
 // its answer, wherever it stands.
 func (v *Versions) hear(ctx context.Context, c batchCall) outcome {
 	r, ok, err := v.answerTo(c.l, c.op)
+	r.heard = c.heard
 	v.batches.next(err)
 	switch {
 	case err != nil:
 		v.counters.callErrors.Add(1)
 		err = callError(c.op, err)
 	case !ok:
-		r, err = v.run(ctx, c.op, c.args)
+		r, err = v.run(ctx, c.op, c.args, c.heard)
 	}
 	states, all := r.states, 0
 	for _, o := range c.orders {

@@ -8,6 +8,9 @@ import (
 
 // listen applies what other processes publish. Messages are only the fast path: what is lost, late or forged is found
 // by the next poll.
+//
+// A message is believed until then, and no longer. It never makes an answer old: who asks after a message that tells of something
+// later than the answer has been lied to by the message. So no message can keep a cell from what Redis says.
 func (v *Versions) listen() {
 	// The namespace's first question must come before its first subscriber: see versions.lua on calm births.
 	v.mu.Lock()
@@ -60,23 +63,33 @@ func (v *Versions) receive(payload string) {
 		return
 	}
 	v.echoes.received(m.seq, time.Now())
+	v.heard++
 	gap := m.partial || m.previous > v.published
 	v.published = max(v.published, m.seq)
 	if m.epoch != v.epoch.last {
-		if m.seq >= v.epoch.seq {
-			// Everything has changed. The poll brings the new epoch.
-			v.epoch.forget(m.seq)
+		if m.seq > v.epoch.seq && m.seq > v.polled {
+			// Everything has changed. The poll brings the new epoch, or says that there is none.
+			v.epoch.hint, v.epoch.hintAt = max(v.epoch.hint, m.seq), v.heard
+			v.epoch.doubt()
 			v.allListeners(&calls)
 			gap = true
 		}
-	} else {
+	} else if m.seq > v.polled {
 		now := time.Now()
 		for _, s := range m.states {
 			var fenced time.Duration
 			if s.fenced {
 				fenced = v.cfg.FenceLease
 			}
-			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, m.seq, fenced, now) {
+			c := v.lookup(s.scope)
+			if c == nil {
+				continue
+			}
+			changed, told := c.tell(s.nonce, m.seq, v.heard, fenced, now)
+			if told {
+				v.hinted[c] = struct{}{}
+			}
+			if changed {
 				v.changed(c)
 				calls = append(calls, c.listeners...)
 			}
@@ -89,5 +102,21 @@ func (v *Versions) receive(payload string) {
 	run(calls)
 	if gap {
 		v.kickLater()
+	}
+}
+
+// weigh judges what messages have told by the answer to a poll, whose states have been applied. A true message from before the
+// question is among them. What is not is unknown, and Redis is asked. Called with v.mu held.
+func (v *Versions) weigh(r reply) {
+	for c := range v.hinted {
+		switch {
+		case c.hint == 0:
+		case r.heard >= c.hintAt:
+			c.hint = 0
+			c.doubt()
+		default:
+			continue
+		}
+		delete(v.hinted, c)
 	}
 }

@@ -17,7 +17,9 @@ type Cell struct {
 	// The rest is guarded by Versions.mu.
 	nonce     uint64    // as of seq; 0 when unknown or fenced
 	last      uint64    // the nonce last seen, also while fenced; 0 after everything was lost
-	seq       uint64    // of the newest state applied: an older one must never take the cell back
+	seq       uint64    // of the newest answer applied: an older one must never take the cell back
+	hint      uint64    // what a message has given as its number, while no answer has borne it out; 0 for none
+	hintAt    uint64    // Versions.heard then
 	shutUntil time.Time // when fenced: the time before which asking again is of no use
 	holds     int       // local writers in flight, and changes that Redis has not been told of yet
 	listeners []func()
@@ -58,20 +60,52 @@ func (c *Cell) unhold() {
 	c.publish()
 }
 
-// set applies a state read from Redis at seq and reports whether the scope has changed since the last state. fenced is how much longer
-// the scope stays fenced, 0 when it is open.
-func (c *Cell) set(nonce, seq uint64, fenced time.Duration, now time.Time) bool {
-	if seq < c.seq {
+// takes reports whether an answer as of seq is news, to a question that was asked when so many messages had been heard. It is not
+// where a message came in between that tells of something later. A message from before the question cannot: then it has lied.
+func (c *Cell) takes(seq, heard uint64) bool {
+	return seq >= c.seq && (seq >= c.hint || heard >= c.hintAt)
+}
+
+// set applies a state as Redis has told it in the answer with h, and reports whether the scope has changed since the last state.
+// fenced is how much longer the scope stays fenced, 0 when it is open.
+func (c *Cell) set(nonce uint64, h header, fenced time.Duration, now time.Time) bool {
+	if !c.takes(h.seq, h.heard) {
 		return false
 	}
-	changed := c.last != nonce
-	c.seq, c.last = seq, nonce
-	c.nonce, c.shutUntil = nonce, time.Time{}
+	c.seq, c.hint = h.seq, 0
+	return c.show(nonce, fenced, now)
+}
+
+// tell applies a state that a message has told, the one with number heard. It holds until an answer says otherwise, and
+// never keeps one from being heard: see Versions.weigh.
+func (c *Cell) tell(nonce, seq, heard uint64, fenced time.Duration, now time.Time) (changed, told bool) {
+	if seq <= c.seq || seq < c.hint {
+		return false, false
+	}
+	c.hint, c.hintAt = seq, heard
+	return c.show(nonce, fenced, now), true
+}
+
+func (c *Cell) show(nonce uint64, fenced time.Duration, now time.Time) (changed bool) {
+	changed = c.last != nonce
+	c.last, c.nonce, c.shutUntil = nonce, nonce, time.Time{}
 	if fenced > 0 {
 		c.nonce, c.shutUntil = 0, now.Add(fenced)
 	}
 	c.publish()
 	return changed
+}
+
+// doubt makes the cell unknown until Redis is asked.
+func (c *Cell) doubt() {
+	c.nonce, c.shutUntil = 0, time.Time{}
+	c.publish()
+}
+
+// lost makes the cell unknown as of seq of another birth.
+func (c *Cell) lost(seq uint64) {
+	c.hint = 0
+	c.forget(seq)
 }
 
 // forget makes the cell unknown as of seq.

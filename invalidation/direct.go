@@ -40,7 +40,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 		return r, false, nil
 	}
 	v.mu.Lock()
-	birth, lost := v.birth, v.lost
+	birth, lost, heard := v.birth, v.lost, v.heard
 	v.mu.Unlock()
 	if birth == "" || lost {
 		return r, false, nil
@@ -61,6 +61,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 				} else {
 					_ = v.lines.drop(l, errReply)
 				}
+				r.heard = heard
 				return r, ok, nil
 			}
 		}
@@ -72,6 +73,7 @@ func (v *Versions) askDirectly(ctx context.Context, extra func(redis.Pipeliner),
 	}
 	v.lines.reached()
 	r, _, ok, _ = v.readDirectly(answer, false, nil, birth, cells)
+	r.heard = heard
 	return r, ok, nil
 }
 

@@ -192,7 +192,9 @@ func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Durat
 		return false, 0, nil
 	}
 	v.polled = max(v.polled, r.seq)
-	v.published = max(v.published, r.published)
+	if v.published = max(v.published, r.published); r.heard == v.heard {
+		v.published = r.published // whatever messages have said
+	}
 	return true, r.proven, nil
 }
 
@@ -220,13 +222,15 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	now := time.Now()
 	if r.complete {
 		for _, s := range r.states {
-			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.seq, s.fenced, now) {
+			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.header, s.fenced, now) {
 				v.changed(c)
 				*calls = append(*calls, c.listeners...)
 			}
 		}
+		v.weigh(r)
 		return nil, true
 	}
+	v.weigh(r)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil && c.seq < r.seq {
 			again = append(again, c)

@@ -90,15 +90,28 @@ func (v *Versions) read(ctx context.Context, cells []*Cell) error {
 // Current asks Redis now whether the cells still have these versions, in one round trip, and applies what it learns. It
 // returns nil when they do, ErrStale when they do not, and another error when Redis did not answer, or has not been known to take changes
 // for longer than MaxStaleness, which Current finds out by one more round trip after a pause. The epoch's cell
-// may be among them. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller. It may be called twice; what counts is then the
+// may be among them. After ErrStale nothing is said of what they are now: see Update. extra, when not nil, may add commands to the same pipeline; their errors are left to the caller. It may be called twice; what counts is then the
 // second time.
 func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, extra func(redis.Pipeliner)) error {
+	return v.current(ctx, cells, nonces, nil, extra)
+}
+
+// Update is Current, and where that returns ErrStale it leaves in nonces the versions that Redis has told, 0 for what is
+// fenced, or what this process is changing. The cells may know better by then, from messages, or worse: anybody who may
+// publish can send one.
+func (v *Versions) Update(ctx context.Context, cells []*Cell, nonces []uint64, extra func(redis.Pipeliner)) error {
+	return v.current(ctx, cells, nonces, nonces, extra)
+}
+
+// current is Current. now, if it is not nil, takes the versions that are told after ErrStale; it may be nonces.
+func (v *Versions) current(ctx context.Context, cells []*Cell, nonces, now []uint64, extra func(redis.Pipeliner)) error {
 	if len(cells) != len(nonces) {
 		return fmt.Errorf("mlcache: invalidation: %d cells and %d versions", len(cells), len(nonces))
 	}
 	if v.client == nil {
 		for i, c := range cells {
 			if n := c.Load(); n == 0 || n != nonces[i] {
+				known(cells, now)
 				return ErrStale
 			}
 		}
@@ -128,7 +141,10 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 			return err
 		}
 		if same {
-			return v.stillKnown(cells, nonces)
+			// What is not still known is so by a message, or by a change of this process that is under way.
+			if err := v.stillKnown(cells, nonces); err == nil || now == nil {
+				return err
+			}
 		}
 	}
 	var ask []*Cell
@@ -145,24 +161,37 @@ func (v *Versions) Current(ctx context.Context, cells []*Cell, nonces []uint64, 
 	if err := v.learn(r, ask, false); err != nil {
 		return err
 	}
-	if r.shut > 0 {
+	// Where this process knows better than Redis, it is of a change that Redis has not been told of yet.
+	shut := v.epoch.Load() == 0 || r.shut > 0
+	k, stale := 0, shut
+	for i, c := range cells {
+		version := r.epoch
+		if c != v.epoch {
+			if version = r.states[k].nonce; r.states[k].fenced > 0 {
+				version = 0
+			}
+			k++
+		}
+		here := c.Load()
+		if here == 0 || shut {
+			version = 0
+		}
+		stale = stale || version == 0 || version != nonces[i] || here != nonces[i]
+		if now != nil {
+			now[i] = version
+		}
+	}
+	if stale {
 		return ErrStale
 	}
-	k := 0
-	for i, c := range cells {
-		if c == v.epoch {
-			if r.epoch != nonces[i] {
-				return ErrStale
-			}
-			continue
-		}
-		s := r.states[k]
-		k++
-		if s.fenced > 0 || s.nonce != nonces[i] {
-			return ErrStale
-		}
+	return nil
+}
+
+// known sets versions, if it is not nil, to what the cells say.
+func known(cells []*Cell, versions []uint64) {
+	for i := range versions {
+		versions[i] = cells[i].Load()
 	}
-	return v.stillKnown(cells, nonces)
 }
 
 // stillKnown returns ErrStale where this process knows better than Redis: of a change that Redis has not been told of yet.

@@ -17,6 +17,8 @@ type header struct {
 	seq        uint64
 	published  uint64
 	shut       time.Duration // how much longer everything is fenced
+
+	heard uint64 // Versions.heard when the question was asked
 }
 
 // state is a scope's version as of the header's seq.

@@ -14,24 +14,26 @@ var source string
 
 var script = redis.NewScript(source)
 
-// args returns what every call of the script begins with, and the operation's own after it.
-func (v *Versions) args(op string, rest []any) []any {
+// args returns what every call of the script begins with, and the operation's own after it; and Versions.heard as of now.
+func (v *Versions) args(op string, rest []any) (args []any, heard uint64) {
 	v.mu.Lock()
 	birth := v.birth
+	heard = v.heard
 	v.mu.Unlock()
 	bus := v.bus
 	if v.listens.Load() {
 		bus = v.heardBus
 	}
-	return append([]any{op, newSeed(), v.cfg.FenceLease.Milliseconds(), bus, birth}, rest...)
+	return append([]any{op, newSeed(), v.cfg.FenceLease.Milliseconds(), bus, birth}, rest...), heard
 }
 
 // call runs the script: one round trip, or two when Redis does not have it in its memory.
 func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, error) {
 	v.counters.calls.Add(1)
-	args := v.args(op, rest)
+	args, heard := v.args(op, rest)
 	if l := v.lines.get(v, true); l != nil {
 		r, answered, err := v.callOn(ctx, l, op, args)
+		r.heard = heard
 		if err != nil {
 			v.counters.callErrors.Add(1)
 			return r, callError(op, err)
@@ -40,7 +42,7 @@ func (v *Versions) call(ctx context.Context, op string, rest ...any) (reply, err
 			return r, nil
 		}
 	}
-	return v.run(ctx, op, args)
+	return v.run(ctx, op, args, heard)
 }
 
 func (v *Versions) callOn(ctx context.Context, l *line, op string, args []any) (r reply, answered bool, err error) {
@@ -53,7 +55,8 @@ func (v *Versions) callOn(ctx context.Context, l *line, op string, args []any) (
 // callGoRedis is call where there is no line.
 func (v *Versions) callGoRedis(ctx context.Context, op string, rest []any) (reply, error) {
 	v.counters.calls.Add(1)
-	return v.run(ctx, op, v.args(op, rest))
+	args, heard := v.args(op, rest)
+	return v.run(ctx, op, args, heard)
 }
 
 func callError(op string, err error) error {
@@ -61,11 +64,12 @@ func callError(op string, err error) error {
 }
 
 // run is call through go-redis. The same call may have been made before: its answer was not read.
-func (v *Versions) run(ctx context.Context, op string, args []any) (reply, error) {
+func (v *Versions) run(ctx context.Context, op string, args []any, heard uint64) (reply, error) {
 	r, err := v.answer(op, script.Run(ctx, v.client, []string{v.key}, args...))
 	if err == nil {
 		v.lines.reached()
 	}
+	r.heard = heard
 	return r, err
 }
 
@@ -75,7 +79,7 @@ func (v *Versions) callWith(ctx context.Context, extra func(redis.Pipeliner), op
 		return v.call(ctx, op, rest...)
 	}
 	v.counters.calls.Add(1)
-	args := v.args(op, rest)
+	args, heard := v.args(op, rest)
 	pipe := v.client.Pipeline()
 	cmd := pipe.EvalSha(ctx, script.Hash(), []string{v.key}, args...)
 	extra(pipe)
@@ -84,7 +88,9 @@ func (v *Versions) callWith(ctx context.Context, extra func(redis.Pipeliner), op
 	if err := cmd.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		cmd = script.Eval(ctx, v.client, []string{v.key}, args...)
 	}
-	return v.answer(op, cmd)
+	r, err := v.answer(op, cmd)
+	r.heard = heard
+	return r, err
 }
 
 func (v *Versions) answer(op string, cmd *redis.Cmd) (reply, error) {
@@ -118,7 +124,7 @@ func (v *Versions) learn(r reply, cells []*Cell, own bool) error {
 	for i, c := range cells {
 		// A version learnt for the first time is news, but no change.
 		first := c.last == 0 && !own
-		if ok && c.set(r.states[i].nonce, r.seq, r.states[i].fenced, now) && !first {
+		if ok && c.set(r.states[i].nonce, r.header, r.states[i].fenced, now) && !first {
 			v.changed(c)
 			calls = append(calls, c.listeners...)
 		}
@@ -161,12 +167,12 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 		v.kick()
 		return false
 	}
-	if h.epoch != v.epoch.last && h.seq >= v.epoch.seq {
+	if h.epoch != v.epoch.last && v.epoch.takes(h.seq, h.heard) {
 		v.newEpoch(calls)
 		v.allListeners(calls)
 	}
 	v.quarantine(h)
-	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
+	v.epoch.set(h.epoch, h, h.shut, time.Now())
 	return true
 }
 
@@ -213,11 +219,12 @@ func (v *Versions) adopt(h header, calls *[]func()) {
 	v.birth, v.lost, v.lostTo = h.birth, false, header{}
 	v.losses++
 	v.holders.lost()
-	v.epoch.forget(0)
+	v.epoch.lost(0)
+	clear(v.hinted)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {
 			// Unknown as of now: an answer from before must not make it known.
-			c.forget(h.seq)
+			c.lost(h.seq)
 		}
 	}
 	v.allListeners(calls)
@@ -225,7 +232,7 @@ func (v *Versions) adopt(h header, calls *[]func()) {
 	v.counters.epochs.Add(1)
 	v.quarantined = time.Time{}
 	v.quarantine(h)
-	v.epoch.set(h.epoch, h.seq, h.shut, time.Now())
+	v.epoch.set(h.epoch, h, h.shut, time.Now())
 }
 
 // quarantine never shortens what is known: answers may come in another order than they were given.
@@ -242,10 +249,11 @@ func (v *Versions) forgetAll(calls *[]func()) {
 	v.lost, v.lostTo = true, header{}
 	v.losses++
 	v.validated.Store(nil)
-	v.epoch.forget(0)
+	v.epoch.lost(0)
+	clear(v.hinted)
 	for _, w := range v.cells {
 		if c := w.Value(); c != nil {
-			c.forget(0)
+			c.lost(0)
 		}
 	}
 	v.allListeners(calls)

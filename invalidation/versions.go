@@ -108,8 +108,10 @@ type Versions struct {
 	lost          bool   // another birth was seen: only a poll that cannot be older may bring versions back
 	lostTo        header // the newest answer of that birth
 	losses        int
-	polled        uint64 // every change up to here has been applied
-	published     uint64 // newest message known
+	polled        uint64             // every change up to here has been applied
+	published     uint64             // newest message known
+	heard         uint64             // messages of this birth
+	hinted        map[*Cell]struct{} // shown as messages have told, which no answer has borne out yet
 	quarantined   time.Time
 	fences        map[*Fence]struct{} // open, to be renewed
 	hosts         map[string]*Fence   // of those, the newest that others may join, by its first scope
@@ -177,6 +179,7 @@ func Open(cfg Config) (*Versions, error) {
 		cells:     map[string]weak.Pointer[Cell]{},
 		epoch:     &Cell{},
 		fences:    map[*Fence]struct{}{},
+		hinted:    map[*Cell]struct{}{},
 		round:     make(chan struct{}),
 		process:   newSeed()[:16],
 		leaving:   map[string]time.Time{},
