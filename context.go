@@ -48,8 +48,9 @@ func WithRefresh(ctx context.Context) context.Context {
 }
 
 // WithTTL limits how long answers to queries under the context are kept, at each
-// level, to d. It only shortens: mlcache_l1_ttl and mlcache_l2_ttl stay the upper
-// limits. Zero or less means no limit of its own.
+// level, to d, and how old an answer may be that somebody else has kept for longer, in
+// this process or another one. Ages are as exact as the machines' clocks agree. It only shortens: mlcache_l1_ttl and
+// mlcache_l2_ttl stay the upper limits. Zero or less means no limit of its own.
 func WithTTL(ctx context.Context, d time.Duration) context.Context {
 	return withOptions(ctx, func(o *options) { o.ttl = max(d, 0) })
 }

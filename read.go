@@ -110,7 +110,7 @@ type lookup struct {
 	here    []byte // key, with the place before it: the key in memory
 	stamps  []uint64
 	late    lateness
-	// maxAge is how old an answer may be by a rule or a hint, whoever has stored it; zero for no such limit.
+	// maxAge is how old an answer may be by a rule, a hint or the caller, whoever has stored it; zero for no such limit.
 	maxAge time.Duration
 	// mutable: the arguments may be others by now than the key says.
 	mutable bool
@@ -150,7 +150,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.pass(ctx, p, ReasonUnknownSession, src, args)
 	}
 	l := &c.lookup
-	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts, maxAge: steering.ttl}
+	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts, maxAge: shorter(steering.ttl, opts.ttl)}
 	defer l.forget()
 	if reason := c.makeKey(l); reason != "" {
 		return c.pass(ctx, p, reason, src, l.args)

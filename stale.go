@@ -127,7 +127,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 		return c.readBounded(ctx, l)
 	}
 	// What follows may use the connection's buffers for another key.
-	again := lookup{plan: l.plan, session: l.session, opts: l.opts, late: l.late}
+	again := lookup{plan: l.plan, session: l.session, opts: l.opts, late: l.late, maxAge: l.maxAge}
 	again.setKey(slices.Clone(l.here))
 	rows, err := c.readBounded(ctx, l)
 	if err == nil || ctx.Err() != nil || !unreachable(err) {
@@ -156,7 +156,7 @@ func (c *conn) fromStale(l *lookup, now time.Time, d time.Duration) driver.Rows 
 			continue
 		}
 		payload, ok := cache.Match(entry, append(stamps[:1], s.stamps...), now.Add(-d).UnixMilli())
-		if !ok {
+		if !ok || l.maxAge > 0 && now.UnixMilli()-cache.StoredAt(entry) >= (l.maxAge+d).Milliseconds() {
 			continue
 		}
 		rows, err := c.replay(l.plan, payload, true)
