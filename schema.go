@@ -61,6 +61,8 @@ type schemaLoader struct {
 	loading chan struct{} // closed when the load in progress ends; nil if none
 	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
 	retryAt time.Time     // after a failure, not before this
+	thrown  int           // loads in a row that were thrown away
+	calmAt  time.Time     // after some of those, not before this
 	warned  bool
 	watched bool // watch runs
 
@@ -71,6 +73,11 @@ const (
 	schemaLoadTimeout = 10 * time.Second
 	schemaRetry       = time.Second
 
+	// schemaTries is how many loads a caller waits for, and how many are thrown away in a row before nobody waits. While the schema changes, or
+	// versions are lost, again and again, none is of use.
+	schemaTries = 2
+	schemaCalm  = 100 * time.Millisecond
+
 	// schemaCheckEvery is how often the schema is compared, while queries come,
 	// for changes that were made past mlcache.
 	schemaCheckEvery = 10 * time.Second
@@ -79,7 +86,7 @@ const (
 // get returns the state, loading it if need be. It returns nil if the state
 // cannot be had now: the statement then goes to the origin.
 func (l *schemaLoader) get(ctx context.Context) *schemaState {
-	for {
+	for range schemaTries {
 		if st := l.current.Load(); st != nil {
 			return st
 		}
@@ -89,14 +96,17 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 			return st
 		}
 		if l.loading == nil {
-			if time.Now().Before(l.retryAt) {
+			if l.rests(time.Now()) {
 				l.mu.Unlock()
 				return nil
 			}
 			l.start()
 		}
-		wait := l.loading
+		wait, storm := l.loading, l.thrown >= schemaTries
 		l.mu.Unlock()
+		if storm {
+			return nil
+		}
 		select {
 		case <-wait:
 			if l.current.Load() == nil && l.failed() {
@@ -106,13 +116,19 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 			return nil
 		}
 	}
+	return l.current.Load()
+}
+
+// rests reports whether no load is to be started now. Called with l.mu held.
+func (l *schemaLoader) rests(now time.Time) bool {
+	return now.Before(l.retryAt) || now.Before(l.calmAt)
 }
 
 // begin starts loading, if the state is not there and nothing speaks against it.
 func (l *schemaLoader) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.current.Load() == nil && l.loading == nil && time.Now().After(l.retryAt) {
+	if l.current.Load() == nil && l.loading == nil && !l.rests(time.Now()) {
 		l.start()
 	}
 }
@@ -122,7 +138,7 @@ func (l *schemaLoader) begin() {
 func (l *schemaLoader) hold(a *firstAnswer) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.current.Load() != nil || l.loading != nil || time.Now().Before(l.retryAt) {
+	if l.current.Load() != nil || l.loading != nil || l.rests(time.Now()) {
 		return false
 	}
 	l.first = a
@@ -186,7 +202,11 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 		}
 	case l.stale != stale:
 		// DDL came in between; the next caller loads again.
+		if l.thrown++; l.thrown >= schemaTries {
+			l.calmAt = time.Now().Add(schemaCalm)
+		}
 	default:
+		l.thrown = 0
 		l.warned = false
 		tell = func() { l.tell(st, last) }
 		l.current.Store(st)

@@ -191,7 +191,7 @@ func (v *Versions) newEpoch(calls *[]func()) {
 	})
 }
 
-// epochPause is the least time between two lines in the log on new epochs, and on versions that are read again.
+// epochPause is the least time between two lines in the log on new epochs, on lost versions, and on versions that are read again.
 const epochPause = 10 * time.Second
 
 // noteLost keeps the newest of the answers that arrive while nothing is known: an own change may be among them, and what
@@ -211,9 +211,13 @@ func (v *Versions) noteLost(h header) {
 // adopt takes the state of a birth not known before.
 func (v *Versions) adopt(h header, calls *[]func()) {
 	if v.birth != "" {
-		*calls = append(*calls, func() {
-			v.log.Warn("mlcache: Redis has lost the versions, so everything is invalidated", "namespace", v.cfg.Namespace, "quarantine", h.quarantine)
-		})
+		if v.lossesUntold++; time.Since(v.lossTold) >= epochPause {
+			times := v.lossesUntold
+			v.lossesUntold, v.lossTold = 0, time.Now()
+			*calls = append(*calls, func() {
+				v.log.Warn("mlcache: Redis has lost the versions, so everything is invalidated", "namespace", v.cfg.Namespace, "quarantine", h.quarantine, "times", times)
+			})
+		}
 	}
 	v.refence = v.birth != "" && len(v.fences) > 0
 	v.birth, v.lost, v.lostTo = h.birth, false, header{}

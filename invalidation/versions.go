@@ -119,6 +119,8 @@ type Versions struct {
 	refence       bool                // at once: Redis may have lost them
 	epochTold     time.Time           // an operator; see newEpoch
 	epochsUntold  int
+	lossTold      time.Time // as epochTold
+	lossesUntold  int
 	resyncTold    time.Time // as epochTold
 	resyncsUntold int
 	queue         queue
