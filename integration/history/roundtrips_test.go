@@ -37,7 +37,8 @@ func newCounted(t *testing.T, keysAndValues ...string) *counted {
 	c := &counted{t: t, wire: newWire(t, u.Host)}
 	dsn := harness.With(harness.NewDatabase(t, counterTable), append([]string{"mlcache_redis", c.wire.url(),
 		"mlcache_namespace", harness.NewNamespace(t), "mlcache_max_staleness", "10s"}, keysAndValues...)...)
-	c.one, c.other = harness.Open(t, "mlcache", dsn), harness.Open(t, "mlcache", dsn)
+	// The other one has a memory of its own.
+	c.one, c.other = harness.Open(t, "mlcache", dsn), harness.Open(t, "mlcache", harness.With(dsn, "mlcache_l1_size", "32MiB"))
 	for _, db := range []*sql.DB{c.one, c.other} {
 		harness.Eventually(t, 30*time.Second, "the cache serves", func() bool {
 			before := statsOf(t, db)
