@@ -22,8 +22,8 @@ type conn struct {
 
 	// origin is nil until a statement needs the database.
 	origin driver.Conn
-	// pgx is the connection inside origin, if origin is pgx's own.
-	pgx *pgx.Conn
+	// pgx is the connection inside origin, if origin is pgx's own; behind is the one that another origin shows.
+	pgx, behind *pgx.Conn
 	// resetDue: database/sql asked for a reset that the origin has not seen yet.
 	// It is passed on when the origin is used next, so that a hit needs none.
 	resetDue bool
@@ -116,6 +116,9 @@ func (c *conn) open(ctx context.Context) error {
 		c.origin = origin
 		c.origins++
 		c.pgx = pgxConn(origin)
+		if c.pgx == nil {
+			c.behind = pgxBehind(origin)
+		}
 		c.resetDue = false
 		c.lookedAt = c.engine.second()
 		c.lookAtTypes()
@@ -156,7 +159,7 @@ func (c *conn) reopen(ctx context.Context) error {
 // become is gone with it.
 func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
-	c.origin, c.pgx, c.held = nil, nil, ""
+	c.origin, c.pgx, c.behind, c.held = nil, nil, nil, ""
 	c.resetDue = false
 	c.origins++
 	c.tx, c.changed, c.touched, c.types = txState{}, false, false, ownTypes{}

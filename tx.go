@@ -11,9 +11,9 @@ import (
 
 // txState is what a connection knows of the transaction that it is in.
 type txState struct {
-	// open: a transaction began. For a pgx origin the server's own word counts,
-	// see inTx; this is for the others.
-	open bool
+	// open: a transaction began, or may have if doubt is set. Where pgx tells, its word counts, see
+	// inTx; these are for other origins, see txfollow.go.
+	open, doubt bool
 	// pending are the scopes that the transaction has changed so far. They are
 	// fenced at COMMIT, before anybody else can see the changes.
 	pending    map[string]struct{}
@@ -31,6 +31,9 @@ func (c *conn) inTx() bool {
 	if c.pgx != nil {
 		return c.pgx.PgConn().TxStatus() != 'I'
 	}
+	if c.behind != nil {
+		return c.behind.PgConn().TxStatus() != 'I'
+	}
 	return c.tx.open
 }
 
@@ -47,7 +50,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, err
 	}
-	c.tx.open = true
+	c.tx.open, c.tx.doubt = true, false
 	return &tx{conn: c, origin: origin}, nil
 }
 
@@ -140,7 +143,7 @@ func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error)
 	if ch.wasTx {
 		c.collect(p)
 	}
-	if !ch.wasTx || p.mayCommit() {
+	if !ch.wasTx || p.mayCommit() || c.tx.doubt {
 		if ch.fence, err = c.fence(ctx, p); err != nil {
 			return ch, err
 		}
@@ -158,11 +161,11 @@ func (ch *change) done(err error) {
 }
 
 func (c *conn) afterChange(p *plan, wasTx bool, err error) {
-	if c.pgx == nil && err == nil {
-		c.tx.open = txAfter(c.tx.open, p.info)
+	if c.pgx == nil {
+		c.tx.follow(p.info, err)
 	}
 	isTx := c.inTx()
-	if (p.ddl || c.tx.pendingDDL) && (!isTx || p.mayCommit()) {
+	if (p.ddl || c.tx.pendingDDL) && (!isTx || p.mayCommit() || c.tx.doubt) {
 		// At the end of the transaction, though COMMIT AND CHAIN has begun another one.
 		c.engine.schema.drop()
 	}
@@ -221,21 +224,4 @@ func (p *plan) mayCommit() bool {
 		return true
 	}
 	return p.info.Statements > 1
-}
-
-// txAfter follows transaction statements for origins that do not tell.
-func txAfter(open bool, info *sqlinfo.Info) bool {
-	parts := info.Parts
-	if len(parts) == 0 {
-		parts = []*sqlinfo.Info{info}
-	}
-	for _, part := range parts {
-		switch part.TxOp {
-		case sqlinfo.TxBegin:
-			open = true
-		case sqlinfo.TxCommit, sqlinfo.TxRollback, sqlinfo.TxPrepare:
-			open = part.TxChain
-		}
-	}
-	return open
 }

@@ -1,0 +1,95 @@
+package mlcache
+
+import (
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// The server tells pgx after each statement whether its session is in a transaction. Of an origin that does not show
+// a pgx connection, that has to be followed by the statements. Where one fails, or is not understood, it can be either: the connection
+// is in doubt until a statement comes after which it is certain, or a transaction of database/sql's own ends. In doubt nothing is answered from the cache, and what
+// is written is made known both at once and at the next COMMIT.
+
+// pgxBehind returns the pgx connection that a wrapper shows, nil if it shows none. Only its state is looked at: the
+// wrapper must see every statement.
+func pgxBehind(origin driver.Conn) *pgx.Conn {
+	for range 4 { // wrappers of wrappers
+		switch c := origin.(type) {
+		case *conn: // mlcache's own: it would take itself for lent
+			return nil
+		case interface{ Conn() *pgx.Conn }:
+			return c.Conn()
+		case interface{ Raw() driver.Conn }:
+			origin = c.Raw()
+		case interface{ WrappedConn() driver.Conn }:
+			origin = c.WrappedConn()
+		case interface{ Unwrap() driver.Conn }:
+			origin = c.Unwrap()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// follow notes what a text has done to the transaction, by the error that it ended with.
+func (t *txState) follow(info *sqlinfo.Info, err error) {
+	if err == nil && info.Kind != sqlinfo.Unknown {
+		parts := info.Parts
+		if len(parts) == 0 {
+			parts = []*sqlinfo.Info{info}
+		}
+		for _, part := range parts {
+			switch part.TxOp {
+			case sqlinfo.TxBegin:
+				t.open, t.doubt = true, false
+			case sqlinfo.TxCommit, sqlinfo.TxRollback, sqlinfo.TxPrepare:
+				t.open, t.doubt = part.TxChain, false
+			}
+		}
+		return
+	}
+	var pe *pgconn.PgError
+	switch {
+	case errors.As(err, &pe) && ofWholeText(pe):
+		return // none of it was run
+	case info.Kind == sqlinfo.Unknown:
+	case info.Statements > 1:
+		if !divides(info) {
+			return
+		}
+	case info.TxOp == sqlinfo.TxBegin && !t.open && sqlState(err) != "":
+		return
+	case info.TxOp == sqlinfo.TxCommit && endedByCommit(err):
+		t.open, t.doubt = false, false
+		return
+	case info.TxOp == sqlinfo.TxBegin, info.TxOp == sqlinfo.TxCommit, info.TxOp == sqlinfo.TxRollback, info.TxOp == sqlinfo.TxPrepare:
+	default:
+		return // a transaction that has failed is one still
+	}
+	t.open, t.doubt = true, true
+}
+
+// divides says whether a text has a statement that begins or ends a transaction.
+func divides(info *sqlinfo.Info) bool {
+	for _, part := range info.Parts {
+		switch part.TxOp {
+		case sqlinfo.TxBegin, sqlinfo.TxCommit, sqlinfo.TxRollback, sqlinfo.TxPrepare:
+			return true
+		}
+	}
+	return info.Parts == nil
+}
+
+// endedByCommit says whether COMMIT has failed in a way that only a COMMIT under way does, which ends the transaction: a
+// deferred constraint, or another transaction that it cannot be serialized with (PostgreSQL manual, appendix A, classes 23 and 40).
+func endedByCommit(err error) bool {
+	code := sqlState(err)
+	return strings.HasPrefix(code, "23") || strings.HasPrefix(code, "40")
+}
