@@ -31,16 +31,16 @@ func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Cl
 		ops = opsIn(text)
 	}
 	top := newPath(sess)
-	w := s.walk(info, ops, top)
+	w := s.walk(text, info, ops, top)
 	if (w.session || w.moved) && !w.writesAll {
 		// What is called may set the search path for what follows it.
-		w = s.walk(info, ops, top.unknown())
+		w = s.walk(text, info, ops, top.unknown())
 	}
 	return w.closure(info)
 }
 
-func (s *Snapshot) walk(info *sqlinfo.Info, ops op, top *path) *walk {
-	w := &walk{s: s, top: top}
+func (s *Snapshot) walk(text string, info *sqlinfo.Info, ops op, top *path) *walk {
+	w := &walk{s: s, top: top, statementText: text}
 	parts := info.Parts
 	if parts == nil {
 		parts = []*sqlinfo.Info{info}

@@ -51,6 +51,7 @@ type relation struct {
 	persistence  byte // pg_class.relpersistence
 	rls          bool
 	time, zone   bool     // it holds a time, one with time zone
+	zones        []string // the columns that hold one with time zone
 	texts        []string // the columns that may hold a text, alone or in something
 	others       []string // the other columns
 

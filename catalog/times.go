@@ -15,7 +15,7 @@ import (
 // its base type, its bounds and its columns hold. What the columns after the first hold depends on it.
 //
 //	type:     name, whether it holds a timetz, whether it is the type of a relation's rows; all of them hold a time
-//	relation: OID, whether it holds a timetz; likewise
+//	relation: OID, whether it holds a timetz, and in which columns; likewise
 //	function: OID, whether a parameter or its result holds a timetz; likewise
 //	names:    OID of a function, and the names under which it takes or gives values that may hold a text
 //	reader:   OID of a function in C that makes a value of any type out of something with texts in it
@@ -41,7 +41,8 @@ texts AS MATERIALIZED (
 SELECT 'type', t.typname::text, h.zone::text, (t.typtype = 'c' AND c.relkind <> 'c')::text
 FROM held h JOIN pg_type t ON t.oid = h.oid LEFT JOIN pg_class c ON c.oid = t.typrelid WHERE t.oid >= 16384
 UNION ALL
-SELECT 'relation', c.oid::text, h.zone::text, NULL
+SELECT 'relation', c.oid::text, h.zone::text, (SELECT string_agg(a.attname, chr(31)) FROM pg_attribute a
+  JOIN held x ON x.oid = a.atttypid AND x.zone WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM held h JOIN pg_class c ON c.reltype = h.oid WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 UNION ALL
 SELECT 'function', p.oid::text, bool_or(h.zone)::text, NULL
@@ -102,6 +103,7 @@ func (b *builder) addTime(r *rowReader) {
 	case "relation":
 		if rel := b.relations[id(name)]; rel != nil {
 			rel.time, rel.zone = true, value == "true"
+			rel.zones = strings.Split(row, "\x1f")
 		}
 	case "cast":
 		b.times.cast = true
@@ -120,6 +122,14 @@ func (b *builder) addTime(r *rowReader) {
 		case "start":
 			f.start = true
 		}
+	}
+}
+
+// readsZone refuses what reads a relation with a time with time zone in it, unless the statement names it itself and does no more
+// with such columns than to hand them out.
+func (w *walk) readsZone(r *relation, f frame) {
+	if f.via != nil || f.policy || w.statementText == "" || !sqlinfo.OnlySelected(w.statementText, r.zones) {
+		w.refuse(f, sqlinfo.ReasonTimeWithZone, r.scope)
 	}
 }
 

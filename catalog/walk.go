@@ -34,6 +34,8 @@ type walk struct {
 	typed   bool // some type is named
 	assigns bool // values are assigned to columns or variables
 	strayed bool // code was found that runs under another path
+	// statementText is that of the statement; empty if it is not known.
+	statementText string
 }
 
 // place is what of a frame decides on what is found in it, so an object is visited
@@ -219,7 +221,7 @@ func (w *walk) reads(r *relation, f frame) {
 	case r.unloggedBelow != nil:
 		w.refuse(f, ReasonUnloggedTable, r.unloggedBelow.scope)
 	case r.zone:
-		w.refuse(f, sqlinfo.ReasonTimeWithZone, r.scope)
+		w.readsZone(r, f)
 	}
 	w.typesMet(r.types, typeSeen, f)
 	if r.rls {

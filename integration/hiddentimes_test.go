@@ -168,7 +168,9 @@ func TestTimeWithTimeZoneIsNotKept(t *testing.T) {
 	for _, query := range []string{
 		"SELECT id FROM shop WHERE tz = '12:00'", "SELECT id FROM shop WHERE tz IN ('12:00', '13:00')", "SELECT id FROM shop WHERE tz = t", "SELECT id FROM shop WHERE tz = $1",
 		"SELECT tz FROM shop UNION SELECT t FROM shift", "SELECT tz AT TIME ZONE 'Europe/Berlin' FROM shop", "SELECT timezone('Europe/Berlin', tz) FROM shop", "SELECT tz AT LOCAL FROM shop",
-		"SELECT id FROM opened WHERE tz = '12:00'", "SELECT takes(t) FROM shift", "SELECT * FROM gives('12:00')", "SELECT id FROM domained WHERE o = '12:00'", "SELECT h[1] FROM composed",
+		"SELECT id FROM opened WHERE tz = '12:00'", "SELECT * FROM shop", "SELECT tz FROM opened", "SELECT shop FROM shop WHERE shop = $1", "SELECT id FROM shop s WHERE (s.tz) = $1",
+		"SELECT max(tz) FROM shop", "SELECT tz = '12:00' FROM shop", "SELECT id FROM shop WHERE s.id = 1 AND (SELECT tz FROM shop) = '12:00'", "SELECT id FROM shop JOIN shift USING (id)", "SELECT id FROM shop s(id, x) WHERE x = '12:00'",
+		"SELECT tz FROM shop WHERE id = 1 UNION SELECT t FROM shift", "SELECT tz || '' FROM shop", "SELECT takes(t) FROM shift", "SELECT * FROM gives('12:00')", "SELECT id FROM domained WHERE o = '12:00'", "SELECT h[1] FROM composed",
 		"SELECT '12:00'::opening", "SELECT ROW('12:00', '13:00')::hours", "SELECT t::timetz FROM shift", "SELECT t::time with time zone FROM shift", "SELECT timetz(at) FROM shift",
 		"SELECT zoned(t) FROM shift", "SELECT zoned_cast(t) FROM shift", "SELECT zoned_words(t) FROM shift",
 		"SELECT jsonb_path_exists_tz(j, '$.a.datetime() < $.b.datetime()') FROM shift", "SELECT jsonb_path_match_tz(j, '$.a') FROM shift", "SELECT jsonb_path_query_tz(j, '$.a') FROM shift",
@@ -181,6 +183,7 @@ func TestTimeWithTimeZoneIsNotKept(t *testing.T) {
 	for _, query := range []string{
 		"SELECT id FROM shift WHERE t = '12:00'", "SELECT t, at::time, at AT TIME ZONE 'Europe/Berlin' FROM shift", "SELECT jsonb_path_query(j, '$.a') FROM shift", "SELECT at::timestamp with time zone FROM shift",
 		"SELECT id FROM shift WHERE at > $1 AND t < $2",
+		"SELECT id, tz, s.t FROM shop AS s WHERE id = $1 ORDER BY id LIMIT 3", "SELECT shop.tz FROM public.shop", "SELECT id FROM shop WHERE t = '12:00'",
 	} {
 		if e, err := h.Explain(harness.Context(t), query); err != nil || !e.Cacheable {
 			t.Errorf("%s: %q, %s: %v", query, e.Reason, e.Detail, err)
