@@ -42,6 +42,11 @@ CREATE TABLE tenant_a.things (v text); CREATE TABLE tenant_b.things (v text);
 INSERT INTO tenant_a.things VALUES ('thing of a'); INSERT INTO tenant_b.things VALUES ('thing of b');
 CREATE FUNCTION tenant_a.name() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'a'::text $$;
 CREATE FUNCTION tenant_b.name() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'b'::text $$;
+CREATE FUNCTION checked(n bigint) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN ASSERT n < 0; RETURN n; END $$;
+CREATE TABLE moves (id int, x text DEFAULT set_config('search_path', 'tenant_b, public', false));
+CREATE TABLE moves_by_rule (id int);
+CREATE RULE move AS ON INSERT TO moves_by_rule DO ALSO SELECT set_config('app.tenant', 'a', false);
+CREATE PROCEDURE move() LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', 'tenant_a, public', false); END $$;
 CREATE FUNCTION count_t() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT count(*) FROM t $$;
 GRANT USAGE ON SCHEMA tenant_a, tenant_b, other TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, other, tenant_a, tenant_b TO PUBLIC`
@@ -52,6 +57,7 @@ var sessionReads = []string{
 	`SELECT extract(hour FROM at) FROM moments`, `SELECT date_trunc('day', at) FROM moments`, `SELECT v FROM things`, `SELECT v, name() FROM things`,
 	`SELECT count_t()`, `SELECT id FROM t WHERE id IN (SELECT id FROM u) ORDER BY id`, `SELECT '\a', v FROM u ORDER BY v`,
 	`SELECT t.v, things.v FROM t, things ORDER BY 1`, `SELECT * FROM shadow`, `SELECT a.id FROM t a LEFT JOIN other.t b USING (id) WHERE b.v IS NULL ORDER BY 1`,
+	`SELECT checked(id) FROM t WHERE id = 1`, `SELECT current_setting('search_path'), v FROM things`,
 }
 
 // sessionSteps change the session, or begin and end transactions. The second time they run, the state before may be another one.
@@ -66,6 +72,26 @@ var sessionSteps = []string{
 	`BEGIN; UPDATE t SET n = n + 1 WHERE id = 4`, `UPDATE u SET v = v || '+' WHERE id = 4; COMMIT`,
 	`PREPARE ins AS INSERT INTO u VALUES (500, 'prepared') ON CONFLICT DO NOTHING`, `EXECUTE ins`, `DEALLOCATE ALL`,
 	`DECLARE c CURSOR WITH HOLD FOR SELECT 1`, `CLOSE ALL`,
+	`UPDATE things SET v = left(v, 20) || '+'`, `SET LOCAL search_path = tenant_b, public`, `SET LOCAL search_path TO DEFAULT`, `RESET standard_conforming_strings`,
+	`SET plpgsql.check_asserts = off`, `SELECT set_config('plpgsql.' || 'check_asserts', 'off', false)`, `RESET plpgsql.check_asserts`,
+	`DO $$ BEGIN SET search_path = tenant_a, public; END $$`, `DO $$ BEGIN SET LOCAL search_path = tenant_b, public; END $$`, `DO $$ BEGIN EXECUTE 'SET search_' || 'path = tenant_b, public'; END $$`,
+	`DO $$ BEGIN SET ROLE mlcache_sessions_a; END $$`, `DO $$ BEGIN SET TimeZone = 'Asia/Tokyo'; SET app.tenant = 'a'; END $$`, `DO $$ BEGIN SET standard_conforming_strings = off; END $$`,
+	`DO $$ BEGIN CREATE TEMP TABLE things AS SELECT 'temp'::text AS v; END $$`, `DROP TABLE pg_temp.things`, `DO $$ BEGIN UPDATE things SET v = left(v, 20) || '-'; END $$`,
+	`PREPARE moves AS SELECT set_config('search_path', 'tenant_a, public', false)`, `EXECUTE moves`, `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) EXECUTE moves`,
+	`UPDATE pg_settings SET setting = 'tenant_b, public' WHERE name = 'search_path'`, `UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings'`,
+	`INSERT INTO public.moves VALUES (1)`, `INSERT INTO public.moves_by_rule VALUES (1)`, `CALL public.move()`, `SELECT '\''; UPDATE public.u SET v = left(v, 20) || '.' WHERE id = 1 --'`,
+	`WITH a AS (SELECT '\'' AS x), b AS (UPDATE public.u SET v = left(v, 20) || ',' WHERE id = 2 RETURNING v) SELECT v FROM b --'`,
+}
+
+// sessionRows are what chance alone seldom puts in a row.
+var sessionRows = [][]string{
+	{`BEGIN`, `SAVEPOINT s`, `SET LOCAL search_path = tenant_b, public`, `SELECT 1`, `ROLLBACK TO s`, `UPDATE things SET v = left(v, 20) || '1'`, `COMMIT`},
+	{`BEGIN`, `SET search_path = tenant_a, public`, `ROLLBACK AND CHAIN`, `UPDATE things SET v = left(v, 20) || '2'`, `COMMIT`},
+	{`BEGIN`, `SET LOCAL search_path = tenant_b, public`, `COMMIT AND CHAIN`, `UPDATE things SET v = left(v, 20) || '3'`, `COMMIT`},
+	{`BEGIN`, `EXECUTE moves`, `UPDATE things SET v = left(v, 20) || '4'`, `SAVEPOINT s`, `DO $$ BEGIN SET LOCAL search_path = tenant_b, public; END $$`, `UPDATE things SET v = left(v, 20) || '5'`, `ROLLBACK TO s`, `UPDATE things SET v = left(v, 20) || '6'`, `COMMIT`},
+	{`BEGIN`, `SET LOCAL standard_conforming_strings = off`, `SELECT '\''; UPDATE public.u SET v = left(v, 20) || ';' WHERE id = 1 --'`, `COMMIT`},
+	{`BEGIN`, `SAVEPOINT s`, `CREATE TEMP TABLE things (v text)`, `ROLLBACK TO s`, `UPDATE things SET v = left(v, 20) || '7'`, `COMMIT`},
+	{`BEGIN; SET LOCAL search_path = tenant_a, public; COMMIT; UPDATE things SET v = left(v, 20) || '8'`},
 }
 
 // sessionDDL goes both ways, so that it never runs out of effect.
@@ -156,14 +182,16 @@ func runRandomSessions(t *testing.T, random *rand.Rand, dsn string, duration tim
 	compared, end := 0, time.Now().Add(duration)
 	for time.Now().Before(end) {
 		s := sessions[random.IntN(len(sessions))]
-		var statement string
+		var statements []string
 		switch n := random.IntN(100); {
 		case n < 50:
-			statement = pick(everyWrite)
+			statements = []string{pick(everyWrite)}
+		case n < 55:
+			statements = sessionRows[random.IntN(len(sessionRows))]
 		case n < 90:
-			statement = pick(sessionSteps)
+			statements = []string{pick(sessionSteps)}
 		case n < 95:
-			statement = pick(sessionDDL)
+			statements = []string{strings.ReplaceAll(pick(sessionDDL), "%db", `"`+database+`"`)}
 		default:
 			// The session goes back to its pool, and the pool gives one.
 			s.conn.Close()
@@ -175,16 +203,15 @@ func runRandomSessions(t *testing.T, random *rand.Rand, dsn string, duration tim
 			note(s, "another connection", nil)
 			continue
 		}
-		if statement == `ALTER DATABASE %db SET app.tenant = 'b'` {
-			statement = `ALTER DATABASE "` + database + `" SET app.tenant = 'b'`
+		for _, statement := range statements {
+			var err error
+			if random.IntN(2) == 0 {
+				_, err = s.conn.ExecContext(ctx, statement)
+			} else if r := harness.TryQuery(ctx, s.conn, statement); r.Err != "" {
+				err = errors.New(r.Err)
+			}
+			note(s, statement, err)
 		}
-		var err error
-		if random.IntN(2) == 0 {
-			_, err = s.conn.ExecContext(ctx, statement)
-		} else if r := harness.TryQuery(ctx, s.conn, statement); r.Err != "" {
-			err = errors.New(r.Err)
-		}
-		note(s, statement, err)
 		queries := []string{pick(reads), pick(reads), pick(reads)}
 		for _, s := range sessions {
 			for _, query := range queries {
