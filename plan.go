@@ -139,6 +139,11 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	} else {
 		closure = catalog.NoCatalog(info)
 	}
+	if closure.Backslash && s.oldStrings {
+		p := opaquePlan()
+		p.info, p.reason = info, sqlinfo.ReasonSyntax
+		return p
+	}
 	p.reason = closure.Refusal
 	p.ddl = closure.DDL
 	p.writesAll = closure.WritesAll || closure.DDL

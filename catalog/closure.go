@@ -40,6 +40,10 @@ type Closure struct {
 	// OnlySettings: Session is set, and for no more than the settings in
 	// Info.ChangedSettings.
 	OnlySettings bool
+	// Backslash: a backslash stands in the body of a function that is reached. Where
+	// standard_conforming_strings is off, the body means something else then than
+	// was read.
+	Backslash bool
 
 	// Refusal is empty if the answer of the statement may be kept until one of
 	// Reads is written; else it says why not. A statement that writes always has one.

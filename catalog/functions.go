@@ -1,6 +1,10 @@
 package catalog
 
-import "github.com/mlcache/mlcache/sqlinfo"
+import (
+	"strings"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
 
 // harmless holds extensions whose functions, though written in C and some of
 // them VOLATILE, change no table. Of other C functions nothing is known.
@@ -218,6 +222,7 @@ func (w *walk) dynamic(fn *function, f frame) {
 // ones which they call; so what they call is followed all the same.
 func (w *walk) body(fn *function, f frame) {
 	r := fn.body.reading()
+	w.backslash = w.backslash || !fn.body.qualified && strings.IndexByte(fn.body.text, '\\') >= 0
 	if fn.volatility == 'v' {
 		w.refuse(f, ReasonVolatileFunction, fn.String())
 	}

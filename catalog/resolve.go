@@ -56,7 +56,7 @@ func (s *Snapshot) walk(text string, info *sqlinfo.Info, ops op, top *path) *wal
 
 // closure draws up what the walk has found.
 func (w *walk) closure(info *sqlinfo.Info) Closure {
-	c := Closure{DDL: w.ddl, Session: w.session || w.moved, OnlySettings: w.moved && !w.session, RLS: w.rls, WritesAll: w.writesAll, Refusal: w.refusal, Detail: w.detail}
+	c := Closure{DDL: w.ddl, Session: w.session || w.moved, OnlySettings: w.moved && !w.session, Backslash: w.backslash, RLS: w.rls, WritesAll: w.writesAll, Refusal: w.refusal, Detail: w.detail}
 	if len(w.readScopes) > maxDeps {
 		c.Refusal, c.Detail = ReasonClosure, ""
 	} else {

@@ -19,6 +19,7 @@ type walk struct {
 	firm                    sqlinfo.Reason // see Closure
 	writesAll, ddl          bool
 	session, rls            bool
+	backslash               bool // see Closure.Backslash
 	moved                   bool // names may mean something else from here on
 
 	queue  []func()

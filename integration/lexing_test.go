@@ -35,6 +35,11 @@ var hiddenWrites = []string{
 	`WITH a AS (SELECT '\'' AS x), b AS (UPDATE t SET n = n + 1 RETURNING n) SELECT n FROM b --'`,
 }
 
+const (
+	hidingFunction = "CREATE FUNCTION hides() RETURNS text LANGUAGE sql AS $$ SELECT '\\''; UPDATE t SET n = n + 1; SELECT version() --' $$"
+	hidingDO       = "DO $$ BEGIN PERFORM '\\''; UPDATE t SET n = n + 1; --';\nEND $$"
+)
+
 // A write is seen in whatever way the session reads its strings.
 func TestWritesBehindABackslash(t *testing.T) {
 	t.Parallel()
@@ -71,6 +76,16 @@ func TestWritesBehindABackslash(t *testing.T) {
 					}
 				})
 			}
+			t.Run("in a function and in DO", func(t *testing.T) {
+				reader, writer := connOf(t, db), connOf(t, db)
+				harness.Exec(t, writer, hidingFunction)
+				harness.Exec(t, writer, `SET standard_conforming_strings = off`)
+				for _, write := range []string{`SELECT hides()`, hidingDO} {
+					warm(t, reader, query)
+					harness.Exec(t, writer, write)
+					harness.Same(t, write, harness.Query(t, reader, query), harness.TryQuery(mlcache.WithBypass(harness.Context(t)), reader, query))
+				}
+			})
 			t.Run("from the first statement on", func(t *testing.T) {
 				reader := connOf(t, db)
 				warm(t, reader, query)

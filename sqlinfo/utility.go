@@ -1,5 +1,7 @@
 package sqlinfo
 
+import "strings"
+
 // truncate reads TRUNCATE [TABLE] [ONLY] name [*] [, ...] [RESTART IDENTITY |
 // CONTINUE IDENTITY] [CASCADE | RESTRICT].
 func (s *scanner) truncate() {
@@ -176,7 +178,8 @@ func (s *scanner) do() {
 		}
 		s.advance()
 	}
-	if !ok || info.WritesAll {
+	if !ok || info.WritesAll || s.lx.BackslashEscapes && strings.IndexByte(body, '\\') >= 0 {
+		// Or the strings in the body are lexed otherwise than ParseBody does.
 		info.WritesAll, info.ChangesSession = true, true
 		return
 	}
