@@ -289,10 +289,12 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	if c.churns(l) {
 		return c.passKnown(ctx, l, ReasonChurn)
 	}
-	way := e.hub.latest.ask(l.key)
-	defer way.leave()
-	l.asking = way
 	local, haveLocal := e.l1.Lookup(l.here, nil)
+	if !haveLocal || l.opts.refresh {
+		way := e.hub.latest.ask(l.key)
+		defer way.leave()
+		l.asking = way
+	}
 	c.loadStamps(l)
 	asking, cancel := forCache(ctx)
 	defer cancel()
@@ -321,6 +323,9 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		}
 		c.counters.L1.Stale.Add(1)
 		c.lost(l, local)
+		way := e.hub.latest.ask(l.key)
+		defer way.leave()
+		l.asking = way
 		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(asking, l, entry, err); rows != nil {
 			return rows, nil
