@@ -19,6 +19,7 @@ var advice = map[Reason]string{
 	ReasonRedis:          "nothing: it passes when Redis answers again",
 	ReasonTooLarge:       "ask for fewer rows (LIMIT), or raise mlcache_max_rows or mlcache_max_bytes",
 	ReasonNoCatalog:      "nothing: it passes when the catalog has been read; the log says what keeps it",
+	ReasonUnwatched:      "leave the database, and the role that mlcache uses, one connection more than the pools may open",
 	ReasonUnknownSession: "nothing: the settings are read back before the next statement",
 	ReasonStandby:        "open the pool on the primary",
 	ReasonEncoding:       "use a database whose encoding is UTF8",

@@ -18,7 +18,9 @@ const (
 	ModeAuto Mode = "auto"
 	// ModeOptIn caches only statements with the hint /* mlcache: on */.
 	ModeOptIn Mode = "optin"
-	// ModeOff caches nothing. Writes still invalidate for other processes.
+	// ModeOff caches nothing, asks the database nothing of its own, and hands on what
+	// pgx gives. Writes still invalidate for other processes; without the catalog nobody
+	// knows what they change, so each of them invalidates everything.
 	ModeOff Mode = "off"
 )
 

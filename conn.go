@@ -42,6 +42,8 @@ type conn struct {
 	// held is the name of the session in fences, made with heldBy; see holder.
 	held   string
 	heldBy *schemaState
+	// own: it does the cache's own work.
+	own bool
 
 	// session is nil while its state is not known.
 	session *session
@@ -55,8 +57,9 @@ type conn struct {
 	// changed: the session may have changed before anything was known of it, that
 	// is while schema is nil.
 	changed bool
-	ahead   string       // the query of this connection that was answered before the schema was known
-	schema  *schemaState // what session and plans were made with
+	params  map[string]string // the reported parameters of session
+	ahead   string            // the query of this connection that was answered before the schema was known
+	schema  *schemaState      // what session and plans were made with
 	plans   map[string]*plan
 	recent  [recentPlans]recentPlan
 	planned int    // bytes that plans take, as far as counted
@@ -108,8 +111,15 @@ func newConn(c *Connector) *conn {
 
 // open makes sure that there is an origin connection, ready for a statement.
 func (c *conn) open(ctx context.Context) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	return c.lend(ctx)
+}
+
+func (c *conn) ready(ctx context.Context) error {
 	if c.origin == nil {
-		origin, err := c.connector.origin.Connect(ctx)
+		origin, err := c.connect(ctx)
 		if err != nil {
 			return err
 		}
@@ -126,7 +136,8 @@ func (c *conn) open(ctx context.Context) error {
 		return nil
 	}
 	if c.resetDue && !c.resetOrigin(ctx) {
-		return c.reopen(ctx)
+		c.forgetOrigin()
+		return c.ready(ctx)
 	}
 	return nil
 }
@@ -146,17 +157,10 @@ func (c *conn) resetOrigin(ctx context.Context) bool {
 	return !ok || !errors.Is(r.ResetSession(ctx), driver.ErrBadConn)
 }
 
-// reopen replaces an origin connection that turns out to be bad when it is taken
-// into use again. database/sql would have thrown it away before anybody got it;
-// here it is with a caller already, who may hold it as a sql.Conn and so get no
-// second one from a retry.
-func (c *conn) reopen(ctx context.Context) error {
-	c.forgetOrigin()
-	return c.open(ctx)
-}
-
 // forgetOrigin lets go of an origin connection that is bad. What its session had
-// become is gone with it.
+// become is gone with it. database/sql would have thrown it away before anybody got it;
+// here it may be with a caller already, who may hold it as a sql.Conn and so get no
+// second one from a retry.
 func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
 	c.origin, c.pgx, c.behind, c.held = nil, nil, nil, ""
@@ -272,6 +276,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	c.takeBack()
 	if err := c.open(ctx); err != nil {
 		return nil, err
+	}
+	if c.engine.off() {
+		return c.execOff(ctx, query, args, func() (driver.Result, error) { return originExec(ctx, c.origin, query, args) })
 	}
 	query, args, known, err := c.rewrite(ctx, query, args)
 	if err != nil {

@@ -15,6 +15,9 @@ func (c *conn) plan(ctx context.Context, query string) *plan {
 
 // planFor is plan for a query whose caller names tables (WithTables).
 func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan {
+	if c.engine.off() {
+		return c.offPlan(query, nil)
+	}
 	if c.engine.versions.Paused() {
 		// The schema may have changed meanwhile, and with it what the statement
 		// reads and writes.
@@ -27,7 +30,7 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 			return blindPlan(query, ReasonNoCatalog)
 		}
 		if !c.renew(ctx) {
-			return blindPlan(query, ReasonNoCatalog)
+			return blindPlan(query, c.engine.schema.reason())
 		}
 	}
 	if (c.names == nil || c.names.inDoubt()) && c.hasCatalog() && !c.inTx() && c.dependsOnNames(query) {

@@ -6,19 +6,26 @@ import (
 	"time"
 )
 
-// freshFor is how long after the base session was read a new connection is taken
-// to start alike. ALTER ROLE … SET can change that at any time.
+// freshFor is how long after the base session was read a connection is taken to resolve
+// names like it, where it cannot be asked.
 const freshFor = 2 * time.Second
 
-// opened decides whether the new session is like every fresh one.
+// opened: of a new session nothing is known before the server was asked. Fresh ones are
+// alike, but not over time (ALTER ROLE … SET), and a new connection may lead to another
+// server, which lags behind. Who has begun a transaction before anything was known cannot
+// be asked any more: a program that does nothing else must not have each of its writes
+// drop everything.
 func (c *conn) opened() {
-	st := c.schema
-	switch {
-	case st == nil || st.snapshot == nil:
-	case c.pgx != nil && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor:
-	default:
-		c.setSession(nil)
+	if !c.hasCatalog() {
+		return
 	}
+	st := c.schema
+	if c.pgx != nil && c.inTx() && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor {
+		c.setSession(st.base)
+		c.session, c.params = nil, st.params
+		return
+	}
+	c.setSession(nil)
 }
 
 // setSession replaces what is known of the session; nil for nothing.
@@ -76,6 +83,7 @@ func (c *conn) readBack(ctx context.Context) error {
 		}
 	}
 	c.setSession(s)
+	c.sessionRead()
 	return nil
 }
 
@@ -85,7 +93,7 @@ var errUnknownSession = errors.New("mlcache: the state of the session is not kno
 // none now.
 func (c *conn) renew(ctx context.Context) bool {
 	waiting, cancel := forCache(ctx)
-	st := c.engine.schema.get(waiting)
+	st := c.engine.schema.soon(waiting)
 	cancel()
 	if st == nil || st == c.schema {
 		return st != nil

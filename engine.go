@@ -75,6 +75,8 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	}
 	e.background, e.stop = context.WithCancel(context.Background())
 	e.schema.engine = e
+	e.schema.own.origin = origin
+	e.schema.kicked = make(chan struct{}, 1)
 	e.privateSession = &session{}
 	rand.Read(e.privateSession.id[:])
 
@@ -90,8 +92,15 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	}
 	e.hub, e.versions, e.release = hub.hub, hub.versions, hub.release
 	e.schema.cell = hub.versions.Cell(scopeSchema)
-	e.place = e.hub.enter(placeKindOf(cfg, place))
+	kind := placeKindOf(cfg, place)
+	if e.off() {
+		kind.size = 0
+	}
+	e.place = e.hub.enter(kind)
 	e.l1, e.front, e.flights = e.place.l1, e.place.front, e.place.flights
+	if e.off() {
+		return e, nil // what is open here tells others of writes, no more
+	}
 	e.adaptive = newAdaptive(cfg)
 	if hub.client != nil {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
@@ -101,13 +110,16 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 			e.tasks.Go(e.heat.run)
 		}
 	}
-	hub.onSchemaChange(e.schema.drop)
+	hub.onSchemaChange(e.schema.news)
 	hub.asks(&asker{engine: e})
 	if cfg.RulesFile != "" {
 		e.tasks.Go(func() { e.watchRules(cfg.RulesFile) })
 	}
 	return e, nil
 }
+
+// off: nothing is cached, and nothing is asked.
+func (e *engine) off() bool { return e.cfg.Mode == ModeOff }
 
 func (e *engine) close() {
 	e.closeOnce.Do(func() {

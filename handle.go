@@ -37,6 +37,9 @@ func From(db *sql.DB) (*Handle, error) {
 // long to wait, with what is missing.
 func (h *Handle) Ready(ctx context.Context) error {
 	e := h.connector.current()
+	if e.off() {
+		return ctx.Err() // there is nothing to wait for
+	}
 	for {
 		what := "the database's catalog"
 		if e.schema.get(ctx) != nil {
@@ -71,7 +74,7 @@ func (h *Handle) Stats() Stats { return h.connector.current().snapshot() }
 func (h *Handle) Invalidate(ctx context.Context, tables ...string) error {
 	e := h.connector.current()
 	var st *schemaState
-	if len(tables) > 0 {
+	if len(tables) > 0 && !e.off() {
 		st = e.schema.get(ctx)
 	}
 	if st == nil || st.snapshot == nil {

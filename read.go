@@ -35,6 +35,9 @@ func (c *conn) query(ctx context.Context, src source, args []driver.NamedValue) 
 }
 
 func (c *conn) answer(ctx context.Context, src source, args []driver.NamedValue) (driver.Rows, error) {
+	if c.engine.off() {
+		return c.passOff(ctx, src, args)
+	}
 	text, args, known, err := c.rewrite(ctx, src.query, args)
 	if err != nil {
 		return nil, err

@@ -82,6 +82,9 @@ func (c *conn) fetch(ctx context.Context, l *lookup) (*recording, error) {
 	}
 	c.answered(l, started)
 	switch {
+	case c.movedUnasked():
+		rec.whole = false
+		c.engine.stats.bypass(ReasonUnknownSession)
 	case rec.whole && l.mutable && !c.stillAsked(l):
 		rec.whole = false
 		c.engine.stats.bypass(ReasonArgument)

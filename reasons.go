@@ -34,6 +34,9 @@ const (
 	ReasonTooLarge Reason = "result_too_large"
 	// ReasonNoCatalog: the database's catalog could not be read yet.
 	ReasonNoCatalog Reason = "no_catalog"
+	// ReasonUnwatched: nobody could look lately whether schema and configuration are
+	// the same still.
+	ReasonUnwatched Reason = "unwatched"
 	// ReasonUnknownSession: the session's settings could not be read back.
 	ReasonUnknownSession Reason = "unknown_session"
 	// ReasonStandby: the server is a standby, whose answers may lag.
@@ -63,6 +66,7 @@ var reasonDocs = []struct {
 	{ReasonRedis, "Redis does not answer, so nothing is known of other processes' writes"},
 	{ReasonTooLarge, "the result exceeds mlcache_max_rows or mlcache_max_bytes"},
 	{ReasonNoCatalog, "the database's catalog could not be read yet"},
+	{ReasonUnwatched, "nobody could look lately whether the schema and the server's configuration are the same still"},
 	{ReasonUnknownSession, "the session's settings are not known"},
 	{ReasonStandby, "the server is a standby, whose answers may lag"},
 	{ReasonEncoding, "the database's encoding is not UTF8"},

@@ -68,6 +68,7 @@ func (o ownConnector) Connect(context.Context) (driver.Conn, error) {
 	o.c.mu.Unlock()
 	conn := newConn(o.c)
 	if o.quiet {
+		conn.own = true
 		conn.counters = &o.c.engine.stats.own
 	}
 	return conn, nil
@@ -86,6 +87,18 @@ func (r *renewer) pool() *sql.DB {
 		r.db.SetConnMaxIdleTime(renewIdle)
 	}
 	return r.db
+}
+
+// giveWay closes the connections that nobody uses. It returns false if there were none.
+func (r *renewer) giveWay() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.db == nil || r.db.Stats().OpenConnections == 0 {
+		return false
+	}
+	r.db.SetMaxIdleConns(-1)
+	r.db.SetMaxIdleConns(renewConns)
+	return true
 }
 
 func (r *renewer) close() {

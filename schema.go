@@ -2,11 +2,6 @@ package mlcache
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
-	"io"
-	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +22,8 @@ type schemaState struct {
 	// connection's with at no cost. Nil if the origin is not pgx itself.
 	params map[string]string
 	loaded time.Time
+	// seen is what the server said of itself before all this was read.
+	seen witness
 	// cell is the schema's version, and version the one that it had before the
 	// snapshot was taken, as far as this process knew; 0 if it did not.
 	cell    *invalidation.Cell
@@ -35,8 +32,6 @@ type schemaState struct {
 	direct bool
 	// server stands for the server in names of holders.
 	server string
-	// system is the answer to systemQuery; empty if the server gives none.
-	system [][]*string
 	// libraries are the settings that libraries bring with them.
 	libraries librarySettings
 }
@@ -56,18 +51,43 @@ type schemaLoader struct {
 	current atomic.Pointer[schemaState]
 
 	mu      sync.Mutex
-	last    *schemaState  // the newest that had a snapshot
-	first   *firstAnswer  // to be kept by the next load; nil for none
-	loading chan struct{} // closed when the load in progress ends; nil if none
-	stale   uint64        // how often the state was dropped; a load that lost a race is thrown away
-	retryAt time.Time     // after a failure, not before this
-	thrown  int           // loads in a row that were thrown away
-	calmAt  time.Time     // after some of those, not before this
+	last    *schemaState   // the newest that had a snapshot
+	first   *firstAnswer   // to be kept by the next load; nil for none
+	loading *schemaLoading // nil if none is under way
+	hasty   bool           // the last load took longer than statements wait
+	stale   uint64         // how often the state was dropped; a load that lost a race is thrown away
+	told    bool           // another process, or another pool, has told of the last change
+	retryAt time.Time      // after a failure, not before this
+	thrown  int            // loads in a row that were thrown away
+	calmAt  time.Time      // after some of those, not before this
 	warned  bool
 	watched bool // watch runs
 
 	libraries libraries // used by one load at a time
+	// hidden is a state that is not to be used before somebody has looked whether it
+	// is true still. Nil mostly.
+	hidden *schemaState
+
+	own    ownConns
+	kicked chan struct{}
+	// wanted: a user's connection is to look, since the cache may have none of its own.
+	wanted atomic.Bool
+	// afresh: the next look is to be over a new connection.
+	afresh atomic.Bool
+	looks  looks
 }
+
+// schemaLoading is one load of the state.
+type schemaLoading struct {
+	done chan struct{} // closed at its end
+	// late is closed when it takes longer than a statement waits.
+	late     chan struct{}
+	lateOnce sync.Once
+	// connected: what is waited for is the server's answers.
+	connected atomic.Bool
+}
+
+func (ld *schemaLoading) isLate() { ld.lateOnce.Do(func() { close(ld.late) }) }
 
 const (
 	schemaLoadTimeout = 10 * time.Second
@@ -78,14 +98,21 @@ const (
 	schemaTries = 2
 	schemaCalm  = 100 * time.Millisecond
 
-	// schemaCheckEvery is how often the schema is compared, while queries come,
-	// for changes that were made past mlcache.
-	schemaCheckEvery = 10 * time.Second
+	// A statement waits for the state for so long after its load began: for a
+	// connection to be there, of which the origin may have none left, and for all.
+	connectPatience = 500 * time.Millisecond
+	schemaPatience  = 2 * time.Second
 )
+
+// soon is get for a statement. It does not wait for long: without the state the
+// statement goes past the cache.
+func (l *schemaLoader) soon(ctx context.Context) *schemaState { return l.wait(ctx, true) }
 
 // get returns the state, loading it if need be. It returns nil if the state
 // cannot be had now: the statement then goes to the origin.
-func (l *schemaLoader) get(ctx context.Context) *schemaState {
+func (l *schemaLoader) get(ctx context.Context) *schemaState { return l.wait(ctx, false) }
+
+func (l *schemaLoader) wait(ctx context.Context, soon bool) *schemaState {
 	for range schemaTries {
 		if st := l.current.Load(); st != nil {
 			return st
@@ -102,16 +129,22 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 			}
 			l.start()
 		}
-		wait, storm := l.loading, l.thrown >= schemaTries
+		loading, storm := l.loading, l.thrown >= schemaTries
 		l.mu.Unlock()
 		if storm {
 			return nil
 		}
+		var late <-chan struct{}
+		if soon {
+			late = loading.late
+		}
 		select {
-		case <-wait:
+		case <-loading.done:
 			if l.current.Load() == nil && l.failed() {
 				return nil
 			}
+		case <-late:
+			return nil
 		case <-ctx.Done():
 			return nil
 		}
@@ -121,7 +154,7 @@ func (l *schemaLoader) get(ctx context.Context) *schemaState {
 
 // rests reports whether no load is to be started now. Called with l.mu held.
 func (l *schemaLoader) rests(now time.Time) bool {
-	return now.Before(l.retryAt) || now.Before(l.calmAt)
+	return l.hidden != nil || now.Before(l.retryAt) || now.Before(l.calmAt)
 }
 
 // begin starts loading, if the state is not there and nothing speaks against it.
@@ -148,10 +181,26 @@ func (l *schemaLoader) hold(a *firstAnswer) bool {
 
 // start is called with l.mu held.
 func (l *schemaLoader) start() {
-	l.loading = make(chan struct{})
+	ld := &schemaLoading{done: make(chan struct{}), late: make(chan struct{})}
+	l.loading = ld
+	if l.hasty {
+		ld.isLate()
+	}
 	// Not in the caller's context: others wait for the same load.
-	done, stale := l.loading, l.stale
-	l.engine.tasks.Go(func() { l.load(done, stale) })
+	stale := l.stale
+	l.engine.tasks.Go(func() {
+		defer time.AfterFunc(schemaPatience, ld.isLate).Stop()
+		defer time.AfterFunc(connectPatience, func() {
+			if !ld.connected.Load() {
+				ld.isLate()
+			}
+		}).Stop()
+		began := time.Now()
+		l.load(ld, stale)
+		l.mu.Lock()
+		l.hasty = time.Since(began) > schemaPatience || !ld.connected.Load()
+		l.mu.Unlock()
+	})
 }
 
 func (l *schemaLoader) failed() bool {
@@ -170,23 +219,31 @@ func (l *schemaLoader) drop() {
 	}
 	l.stale++
 	l.retryAt = time.Time{}
+	l.hidden = nil
 	l.current.Store(nil)
 }
 
-func (l *schemaLoader) load(done chan struct{}, stale uint64) {
-	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
-	defer cancel()
+// news is drop after somebody else has found the change, and made it known.
+func (l *schemaLoader) news() {
+	l.mu.Lock()
+	l.told = true
+	l.mu.Unlock()
+	l.drop()
+}
+
+func (l *schemaLoader) load(ld *schemaLoading, stale uint64) {
+	ctx := l.engine.background
 	l.mu.Lock()
 	last, first := l.last, l.first
 	l.first = nil
 	l.mu.Unlock()
-	st, err := l.engine.loadSchema(ctx, last, first)
+	st, err := l.engine.loadSchema(ctx, last, first, &ld.connected)
 
 	tell := func() {}
 	defer func() { tell() }() // without the lock: a log may be kept in this database
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer close(done)
+	defer close(ld.done)
 	l.loading = nil
 	switch {
 	case err != nil:
@@ -208,13 +265,19 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 	default:
 		l.thrown = 0
 		l.warned = false
-		tell = func() { l.tell(st, last) }
+		told := l.told
+		l.told = false
+		tell = func() {
+			l.tell(st, last)
+			l.settle(st, last, told)
+		}
 		l.current.Store(st)
 		if st.snapshot == nil {
 			break
 		}
 		l.last = st
-		if !l.watched {
+		l.looks.done(time.Now())
+		if !l.watched && !l.engine.off() {
 			l.watched = true
 			l.engine.tasks.Go(l.watch)
 		}
@@ -225,7 +288,7 @@ func (l *schemaLoader) load(done chan struct{}, stale uint64) {
 func (l *schemaLoader) tell(st, last *schemaState) {
 	log := l.engine.cfg.Logger
 	switch {
-	case st.snapshot == nil || st == last:
+	case st.snapshot == nil || st == last || last != nil && st.snapshot == last.snapshot:
 	case last == nil:
 		log.Debug("mlcache: the catalog was read", "namespace", l.engine.cfg.Namespace, "took", time.Since(st.loaded))
 	default:
@@ -233,44 +296,14 @@ func (l *schemaLoader) tell(st, last *schemaState) {
 	}
 }
 
-// watch finds changes of the schema that were made past mlcache, until the
-// engine closes.
-func (l *schemaLoader) watch() {
-	tick := time.NewTicker(schemaCheckEvery)
-	defer tick.Stop()
-	var before uint64
-	for {
-		select {
-		case <-tick.C:
-		case <-l.engine.background.Done():
-			return
-		}
-		l.engine.history.add(l.engine.sample())
-		now := l.engine.stats.queries()
-		if st := l.current.Load(); st != nil && now != before {
-			before = now
-			l.compare(st)
-		}
+// reason is why there is no state now.
+func (l *schemaLoader) reason() Reason {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hidden != nil {
+		return ReasonUnwatched
 	}
-}
-
-// compare drops the state if the database's schema is another one by now. If the
-// database cannot be asked, the state stays: without it nothing can change the
-// schema either, as far as this process could tell.
-func (l *schemaLoader) compare(st *schemaState) {
-	ctx, cancel := context.WithTimeout(l.engine.background, schemaLoadTimeout)
-	defer cancel()
-	origin, err := l.engine.origin.Connect(ctx)
-	if err != nil {
-		return
-	}
-	defer origin.Close()
-	now, err := catalog.Fingerprint(ctx, newQuerier(origin), l.engine.roles)
-	if err == nil && now != st.snapshot.Fingerprint() {
-		l.engine.cfg.Logger.Info("mlcache: the schema was changed elsewhere; reading it again")
-		l.drop()
-		l.announce()
-	}
+	return ReasonNoCatalog
 }
 
 // announce gives the schema a new version, after a change that was made past
@@ -279,123 +312,4 @@ func (l *schemaLoader) compare(st *schemaState) {
 func (l *schemaLoader) announce() {
 	fence, _ := l.engine.hub.fence(l.engine.background, []string{scopeSchema}, invalidation.FenceOptions{All: true})
 	_ = fence.Release(l.engine.background, invalidation.Committed) // what Redis cannot be told now is queued
-}
-
-// loadSchema reads catalog and session over a connection of its own. It returns
-// last, if not nil, where the schema turns out to be the same still: of a text that
-// is not understood everything may have changed, and connections lose what they
-// know with the state. first, if not nil, is an answer to keep.
-func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *firstAnswer) (*schemaState, error) {
-	origin, err := e.origin.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer origin.Close()
-	if pc := pgxConn(origin); pc != nil {
-		e.learnTypes(ownTypesOn(pc.TypeMap()) != 0)
-	}
-	q := newQuerier(origin)
-	st := &schemaState{loaded: time.Now(), cell: e.schema.cell}
-	version := e.schema.known(ctx)
-	st.version.Store(version)
-	if pgxConn(origin) == nil {
-		// An origin that is no PostgreSQL (a mock) gives itself away by a
-		// statement that looks like none of its user's.
-		if _, err := q.Query(ctx, "SHOW server_version_num"); err != nil {
-			if !answered(origin, err) {
-				return nil, err
-			}
-			return e.withoutCatalog(ctx, st, err)
-		}
-	}
-	if last != nil {
-		if now, err := catalog.Fingerprint(ctx, q, e.roles); err == nil && now == last.snapshot.Fingerprint() {
-			last.version.Store(version)
-			return last, nil
-		}
-	}
-	snapshot, err := catalog.Load(ctx, q, e.roles)
-	if err == nil {
-		st.snapshot = snapshot
-		if system, err := q.Query(ctx, systemQuery); err == nil {
-			st.system = system
-		}
-		st.server = serverName(st.system)
-		st.libraries = e.schema.libraries.of(ctx, q)
-		if st.base, err = readSession(ctx, q, st, e.sessionSalt(origin)); err != nil {
-			return nil, err
-		}
-		if pc := pgxConn(origin); pc != nil {
-			st.params = reportedParams(pc)
-			st.direct = st.base.pid == backendPID(pc)
-		}
-		if first != nil {
-			e.keepFirst(ctx, q, st, first)
-		}
-		return st, nil
-	}
-	// A PostgreSQL whose catalog cannot be read has views and policies all the same, and other users' processes may go by them.
-	if pgxConn(origin) == nil && answered(origin, err) && sqlState(err) != insufficientPrivilege {
-		return e.withoutCatalog(ctx, st, err)
-	}
-	return nil, err
-}
-
-// versionTimeout is how long reading the schema waits for Redis to tell its version.
-const versionTimeout = 100 * time.Millisecond
-
-// known returns the schema's version, 0 if Redis does not tell it.
-func (l *schemaLoader) known(ctx context.Context) uint64 {
-	if l.cell.Load() == 0 {
-		ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-		defer cancel()
-		_ = l.engine.versions.Ensure(ctx, []*invalidation.Cell{l.cell})
-	}
-	return l.cell.Load()
-}
-
-// withoutCatalog is the state of an origin that is up and has no catalog.
-func (e *engine) withoutCatalog(ctx context.Context, st *schemaState, cause error) (*schemaState, error) {
-	if ctx.Err() != nil {
-		return nil, cause
-	}
-	st.base = e.privateSession
-	e.warnNoCatalog.Do(func() {
-		e.cfg.Logger.Warn("mlcache: this origin has no catalog that can be read: every identifier counts as a table, and every write drops everything")
-	})
-	return st, nil
-}
-
-const insufficientPrivilege = "42501" // PostgreSQL manual, appendix A
-
-// sqlState returns the code of a server's error, empty for other errors.
-func sqlState(err error) string {
-	var server interface{ SQLState() string }
-	if errors.As(err, &server) {
-		return server.SQLState()
-	}
-	return ""
-}
-
-// refused reports whether a server did not carry out a statement for what it asks for, and not for the state that the server is in:
-// no such table or function, no right to it (class 42), or nothing of the kind (class 0A). PostgreSQL manual, appendix A.
-func refused(err error) bool {
-	code := sqlState(err)
-	return strings.HasPrefix(code, "42") || strings.HasPrefix(code, "0A")
-}
-
-// answered reports whether a failed catalog query shows that the origin is up and
-// has no such catalog. A connection that broke, a time-out, a lock or a shutdown
-// says nothing: a PostgreSQL that was busy for a moment must not be treated as
-// something else from then on.
-func answered(origin driver.Conn, err error) bool {
-	if sqlState(err) != "" {
-		return refused(err)
-	}
-	if pgxConn(origin) != nil {
-		return false
-	}
-	var network net.Error
-	return !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
-		!errors.Is(err, context.Canceled) && !errors.As(err, &network)
 }

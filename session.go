@@ -37,6 +37,8 @@ type session struct {
 	// oldStrings: standard_conforming_strings is off, so a backslash escapes in a
 	// plain literal.
 	oldStrings bool
+	// server is when the server was started.
+	server string
 	// pid is the process that serves the session, as the server says.
 	pid string
 	// blind: the text's encoding is not the one that its bytes are read in.
@@ -63,7 +65,12 @@ func (s *session) catalogSession() catalog.Session {
 // Settings that cannot change an answer are left out, or no two services would
 // ever share an entry: names, logging, statistics, time-outs and the planner's.
 // What remains is every setting that a session can change (PostgreSQL manual
-// 54.24, pg_settings.context).
+// 54.24, pg_settings.context). A space behind a name says that a reload of the server's
+// configuration leaves the setting as it is, since the session's own was set in another
+// way: a session that may be moved at any time shares no answers with one that may not.
+//
+// The server's start is in the key since a server that was started anew may have lost
+// what it had committed, and a copy of it knows nothing of what became of the original.
 const sessionQuery = `SELECT k, v FROM (
 SELECT 0 AS o, 'pid' AS k, pg_catalog.pg_backend_pid()::pg_catalog.text AS v
 UNION ALL SELECT 1, 'database', pg_catalog.current_database()::pg_catalog.text
@@ -73,7 +80,8 @@ UNION ALL SELECT 1, 'user', current_user::pg_catalog.text
 UNION ALL SELECT 1, 'path', pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text
 UNION ALL SELECT 1, 'standby', pg_catalog.pg_is_in_recovery()::pg_catalog.text
 UNION ALL SELECT 1, 'encoding', pg_catalog.current_setting('server_encoding')
-UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
+UNION ALL SELECT 1, 'server', ` + startQuery + `
+UNION ALL SELECT 2, CASE WHEN source IN ('default', 'configuration file', 'environment variable') THEN name ELSE name || ' ' END, setting FROM pg_catalog.pg_settings
  WHERE context IN ('user', 'superuser')
  AND category NOT LIKE 'Reporting and Logging%' AND category NOT LIKE 'Statistics%'
  AND category NOT LIKE 'Query Tuning%' AND category NOT LIKE 'Resource Usage%' AND category NOT LIKE 'Write-Ahead Log%'
@@ -81,11 +89,6 @@ UNION ALL SELECT 2, name, setting FROM pg_catalog.pg_settings
 
 const sessionOrder = `
 ) s ORDER BY o, k, v`
-
-// systemQuery tells two clusters with databases of one name apart. Some servers
-// do not let everybody ask, so it must not be asked in a user's transaction, which
-// the error would end.
-const systemQuery = `SELECT 'system', system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()`
 
 // readSession asks the server for the state of the session behind q. st has the
 // answer to systemQuery and the settings of libraries. salt is what the server does
@@ -95,7 +98,7 @@ func readSession(ctx context.Context, q querier, st *schemaState, salt string) (
 	if err != nil {
 		return nil, err
 	}
-	rows = append(st.libraries.changed(rows), st.system...)
+	rows = append(st.libraries.changed(rows), st.seen.system...)
 	if hasTempSchema(rows) {
 		temp, err := q.Query(ctx, catalog.QueryTemporary)
 		if err != nil {
@@ -140,7 +143,9 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 		if row[1] != nil {
 			value = *row[1]
 		}
-		switch key {
+		switch strings.TrimSuffix(key, " ") {
+		case "server":
+			s.server = value
 		case "pid":
 			s.pid = value
 			continue // another one for each session

@@ -68,6 +68,9 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
+	if c.engine.off() {
+		return c.execOff(ctx, s.query, args, func() (driver.Result, error) { return s.exec(ctx, s.query, args) })
+	}
 	query, args, known, err := c.rewrite(ctx, s.query, args)
 	if err != nil {
 		return nil, err

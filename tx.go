@@ -157,6 +157,7 @@ func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error)
 func (ch *change) done(err error) {
 	c := ch.conn
 	ch.fence.release(c.outcome(ch.plan, ch.wasTx, err))
+	c.wroteElsewhere(ch.plan)
 	c.afterChange(ch.plan, ch.wasTx, err)
 }
 

@@ -74,6 +74,9 @@ func (h *Handle) WarmUp(ctx context.Context, w Warmup) error {
 	}
 	c := h.connector
 	e := c.current()
+	if e.off() {
+		return nil // nothing can be kept
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.background, cancel)()

@@ -1,0 +1,164 @@
+package integration
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/mlcache/mlcache"
+	"github.com/mlcache/mlcache/integration/harness"
+)
+
+// A role may have as many connections as its pool opens: none of its queries fails for
+// one of the cache's own, and a change of the schema elsewhere is noticed all the same.
+func TestAsManyConnectionsAsThePoolOpens(t *testing.T) {
+	t.Parallel()
+	role := strings.ToLower("limited_" + harness.NewNamespace(t))
+	dsn := harness.NewDatabase(t, "CREATE TABLE item (n int)", "INSERT INTO item VALUES (1)")
+	admin := harness.Open(t, "pgx", dsn)
+	harness.Exec(t, admin, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret' CONNECTION LIMIT 4")
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		last, err := pgx.Connect(ctx, dsn)
+		if err == nil {
+			_, err = last.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role)
+			last.Close(ctx)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	harness.Exec(t, admin, "GRANT SELECT, UPDATE ON item TO "+role)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "secret")
+	db := harness.Open(t, "mlcache", withPatientRedis(t, u.String()))
+	db.SetMaxOpenConns(4)
+	db.SetMaxIdleConns(4)
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for range 50 {
+				if r := harness.TryQuery(t.Context(), db, "/* mlcache: off */ SELECT n, pg_sleep(0.005)::text FROM item"); r.Err != "" {
+					t.Error(r.Err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	untilHit(t, db, "SELECT n FROM item")
+	var all []*sql.Conn // none is left for the cache
+	for range 4 {
+		c, err := db.Conn(harness.Context(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.PingContext(harness.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	for _, c := range all {
+		c.Close()
+	}
+	harness.Exec(t, admin, "CREATE TABLE elsewhere (n int)")
+	harness.Exec(t, admin, "ALTER TABLE item RENAME TO old_item; CREATE TABLE item AS SELECT 2 AS n; GRANT SELECT ON item TO "+role, pgx.QueryExecModeSimpleProtocol)
+	harness.Eventually(t, settling, "the change of the schema is noticed", func() bool {
+		r := harness.TryQuery(t.Context(), db, "SELECT n FROM item")
+		if r.Err != "" {
+			t.Fatal(r.Err)
+		}
+		return r.Rows[0] == "int64 2"
+	})
+}
+
+// numbered hands out so many connections, and lets others wait.
+type numbered struct {
+	driver.Connector
+	places chan struct{}
+}
+
+func (n numbered) Connect(ctx context.Context) (driver.Conn, error) {
+	select {
+	case n.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c, err := n.Connector.Connect(ctx)
+	if err != nil {
+		<-n.places
+		return nil, err
+	}
+	return numberedConn{c.(*stdlib.Conn), sync.OnceFunc(func() { <-n.places })}, nil
+}
+
+type numberedConn struct {
+	*stdlib.Conn
+	free func()
+}
+
+func (c numberedConn) Close() error {
+	defer c.free()
+	return c.Conn.Close()
+}
+
+// With all connections in users' hands the cache can read no catalog, and no statement
+// waits for it.
+func TestNoStatementWaitsForTheCatalog(t *testing.T) {
+	t.Parallel()
+	config, err := pgx.ParseConfig(harness.NewDatabase(t, "CREATE TABLE item (n int)", "INSERT INTO item VALUES (1)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := numbered{stdlib.GetConnector(*config), make(chan struct{}, 2)}
+	c, err := mlcache.NewConnector(origin, &mlcache.Config{Namespace: harness.NewNamespace(t), StaticSessions: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	defer db.Close()
+	db.SetMaxOpenConns(2)
+	var open []*sql.Tx
+	for range 2 {
+		tx, err := db.BeginTx(harness.Context(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, tx)
+	}
+	start := time.Now()
+	for i := range 20 {
+		harness.Query(t, open[i%2], "SELECT n FROM item")
+	}
+	// One load of the catalog is waited for, for a moment, and no other.
+	if took := time.Since(start); took > 8*time.Second {
+		t.Errorf("20 statements took %v", took)
+	}
+	for _, tx := range open {
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What the cache has open for itself gives way to the second of two.
+	untilHit(t, db, "SELECT n FROM item")
+	start = time.Now()
+	for range 2 {
+		if _, err := db.BeginTx(harness.Context(t), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(start); took > 8*time.Second {
+		t.Errorf("two transactions took %v to begin", took)
+	}
+}
