@@ -22,6 +22,9 @@
 //     through whatever pool; reads that overlap have no order.
 //   - A name without a schema stands for the tables that the session's search_path
 //     and role say, whatever has set them: the same text is asked for both sets.
+//   - The server's configuration is loaded again: every process takes the new search_path
+//     and TimeZone within a limit, then sees its own writes to the tables that a name
+//     stands for now, and one that has both by its DSN is never given another's answer.
 //   - Redis takes no writes: others miss a write of which it could not be told for no
 //     longer than any other. [History.Refusal] says what it takes to notice.
 //   - Most answers came from the cache, else the run has shown nothing.
@@ -54,6 +57,7 @@
 //
 //	a session that code had changed kept its key                    TestHistory: answers of the other tables, on all hands
 //	a change that is made after its fence's lease                   TestHistory/bounded and /strict: killed while it waits for a lock; a statement in the network
+//	a reload that nobody notices                                    TestHistory/reloads: a setting of long before, own writes missed, another session's rows
 //	two pools of a process with a first level each                  TestHistory/bounded: the process had seen a newer version
 //
 // What made the difference to earlier histories, which missed the first two: after

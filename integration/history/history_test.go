@@ -23,6 +23,7 @@ func TestHistory(t *testing.T) {
 		{"bounded", bounded},
 		{"strict", strict},
 		{"strict with late invalidation", strictWithLateInvalidation},
+		{"reloads", reloads},
 	} {
 		t.Run(h.name, func(t *testing.T) {
 			if torture > 0 {
