@@ -72,6 +72,11 @@ func TestInvalidationRedisThatTakesNoChanges(t *testing.T) {
 			t.Cleanup(func() { reader.Close(); reader.client.Close() })
 			writer := openVersions(t, redisAt(t, server.URL()), "ns", limit)
 			writer.read("t")
+			// Polls write at the end of a new server's quarantine, whatever else they do.
+			harness.Eventually(t, settling, "no poll has a reason of its own to write", func() bool {
+				reader.know("t")
+				return admin.HGet(t.Context(), "{ns}:v", "u").Val() == "0"
+			})
 			var old answer
 			harness.Eventually(t, settling, "Redis vouches for an answer", func() bool { old = reader.read("t"); return reader.current(old) })
 
@@ -143,6 +148,12 @@ func TestInvalidationClusterThatTakesNoChanges(t *testing.T) {
 	}
 	reader, writer := open(), open()
 	writer.read("t")
+	admin := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs})
+	defer admin.Close()
+	harness.Eventually(t, settling, "no poll has a reason of its own to write", func() bool {
+		reader.know("t")
+		return admin.HGet(t.Context(), "{ns}:v", "u").Val() == "0"
+	})
 	var old answer
 	harness.Eventually(t, settling, "Redis vouches for an answer", func() bool { old = reader.read("t"); return reader.current(old) })
 	for _, n := range nodes {
