@@ -29,7 +29,7 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 		if st == nil && !c.needsCatalog(query) {
 			return blindPlan(query, ReasonNoCatalog)
 		}
-		if !c.renew(ctx) {
+		if !c.renew(ctx, query) {
 			return blindPlan(query, c.engine.schema.reason())
 		}
 	}

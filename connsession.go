@@ -89,12 +89,15 @@ func (c *conn) readBack(ctx context.Context) error {
 
 var errUnknownSession = errors.New("mlcache: the state of the session is not known")
 
-// renew takes over the newest state of the schema. It returns false if there is
-// none now.
-func (c *conn) renew(ctx context.Context) bool {
-	waiting, cancel := forCache(ctx)
-	st := c.engine.schema.soon(waiting)
-	cancel()
+// renew takes over the newest state of the schema, for a statement. It returns false
+// if there is none now.
+func (c *conn) renew(ctx context.Context, query string) bool {
+	st := c.engine.schema.current.Load()
+	if st == nil {
+		waiting, cancel := forCache(ctx)
+		st = c.engine.schema.soon(waiting, blindPlan(query, ReasonNoCatalog).writesAll)
+		cancel()
+	}
 	if st == nil || st == c.schema {
 		return st != nil
 	}

@@ -96,6 +96,7 @@ const (
 	// schemaTries is how many loads a caller waits for, and how many are thrown away in a row before nobody waits. While the schema changes, or
 	// versions are lost, again and again, none is of use.
 	schemaTries = 2
+	changeTries = 4
 	schemaCalm  = 100 * time.Millisecond
 
 	// A statement waits for the state for so long after its load began: for a
@@ -105,15 +106,25 @@ const (
 )
 
 // soon is get for a statement. It does not wait for long: without the state the
-// statement goes past the cache.
-func (l *schemaLoader) soon(ctx context.Context) *schemaState { return l.wait(ctx, true) }
+// statement goes past the cache. changes says that it then counts as a change of
+// everything. That is a reason for all processes to read the schema again, so while
+// the schema changes again and again it waits for some more readings than others do:
+// else such statements would keep the schema from standing for ever.
+func (l *schemaLoader) soon(ctx context.Context, changes bool) *schemaState {
+	tries := schemaTries
+	if changes {
+		tries = changeTries
+	}
+	return l.wait(ctx, true, tries)
+}
 
 // get returns the state, loading it if need be. It returns nil if the state
 // cannot be had now: the statement then goes to the origin.
-func (l *schemaLoader) get(ctx context.Context) *schemaState { return l.wait(ctx, false) }
+func (l *schemaLoader) get(ctx context.Context) *schemaState { return l.wait(ctx, false, schemaTries) }
 
-func (l *schemaLoader) wait(ctx context.Context, soon bool) *schemaState {
-	for range schemaTries {
+func (l *schemaLoader) wait(ctx context.Context, soon bool, tries int) *schemaState {
+	patient := tries > schemaTries
+	for range tries {
 		if st := l.current.Load(); st != nil {
 			return st
 		}
@@ -123,13 +134,13 @@ func (l *schemaLoader) wait(ctx context.Context, soon bool) *schemaState {
 			return st
 		}
 		if l.loading == nil {
-			if l.rests(time.Now()) {
+			if l.rests(time.Now()) && !(patient && l.onlyCalm(time.Now())) {
 				l.mu.Unlock()
 				return nil
 			}
 			l.start()
 		}
-		loading, storm := l.loading, l.thrown >= schemaTries
+		loading, storm := l.loading, l.thrown >= schemaTries && !patient
 		l.mu.Unlock()
 		if storm {
 			return nil
@@ -155,6 +166,12 @@ func (l *schemaLoader) wait(ctx context.Context, soon bool) *schemaState {
 // rests reports whether no load is to be started now. Called with l.mu held.
 func (l *schemaLoader) rests(now time.Time) bool {
 	return l.hidden != nil || now.Before(l.retryAt) || now.Before(l.calmAt)
+}
+
+// onlyCalm reports whether a load rests for no other reason than that the last ones
+// were thrown away. Called with l.mu held.
+func (l *schemaLoader) onlyCalm(now time.Time) bool {
+	return l.hidden == nil && !now.Before(l.retryAt)
 }
 
 // begin starts loading, if the state is not there and nothing speaks against it.
