@@ -35,13 +35,23 @@ func (c *conn) movedUnasked() bool {
 }
 
 // namesReported are the reported parameters by which a statement's text and names are
-// read.
-var namesReported = []string{"search_path", "standard_conforming_strings", "session_authorization", "is_superuser", "client_encoding"}
+// read, and lexingReported those for the text alone.
+var (
+	namesReported  = []string{"search_path", "standard_conforming_strings", "session_authorization", "is_superuser", "client_encoding"}
+	lexingReported = []string{"standard_conforming_strings", "client_encoding"}
+)
 
 // wroteElsewhere is called after a statement that changes something: if the session
 // has moved meanwhile, nobody knows what was changed.
 func (c *conn) wroteElsewhere(p *plan) {
-	if c.pgx == nil || c.names == nil || c.params == nil || p.touchesSession || !p.isWrite() || !movedNames(c.pgx, c.params) {
+	if c.pgx == nil || c.names == nil || c.params == nil || p.touchesSession || !p.isWrite() {
+		return
+	}
+	reported := namesReported
+	if c.names.inDoubt() {
+		reported = lexingReported // its path or role has been changed by a statement, and every candidate counts
+	}
+	if !movedNames(c.pgx, c.params, reported) {
 		return
 	}
 	c.setSession(nil)
@@ -53,8 +63,8 @@ func (c *conn) wroteElsewhere(p *plan) {
 	_ = c.engine.hub.invalidate(context.Background()) // what Redis cannot be told now is queued
 }
 
-func movedNames(pc *pgx.Conn, params map[string]string) bool {
-	for _, name := range namesReported {
+func movedNames(pc *pgx.Conn, params map[string]string, reported []string) bool {
+	for _, name := range reported {
 		if pc.PgConn().ParameterStatus(name) != params[name] {
 			return true
 		}

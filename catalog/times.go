@@ -30,8 +30,8 @@ const queryTimes = `WITH RECURSIVE parts AS MATERIALIZED (
   UNION ALL SELECT c.reltype, a.atttypid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.oid >= 16384 AND c.reltype <> 0 AND c.relpersistence <> 't' AND a.attnum > 0 AND NOT a.attisdropped
 ), holds(oid, zone) AS (
-  SELECT t::oid, t = 'timetz'::regtype FROM unnest(ARRAY['date', 'time', 'timetz', 'timestamp', 'timestamptz',
-    'datemultirange', 'tsmultirange', 'tstzmultirange']) n, to_regtype(n) t WHERE t IS NOT NULL
+  SELECT typ::oid, typ = 'timetz'::regtype FROM unnest(ARRAY['date', 'time', 'timetz', 'timestamp', 'timestamptz',
+    'datemultirange', 'tsmultirange', 'tstzmultirange']) n, to_regtype(n) typ WHERE typ IS NOT NULL
   UNION SELECT p.whole, h.zone FROM holds h JOIN parts p ON p.part = h.oid
 ), held AS MATERIALIZED (SELECT oid, bool_or(zone) AS zone FROM holds GROUP BY oid),
 texts AS MATERIALIZED (
