@@ -34,8 +34,8 @@ func catalogAnswer(query string) *result {
 		return textResult([]string{"the schema as it is"})
 	case strings.Contains(query, "c.relrowsecurity::text"):
 		return textResult(
-			[]string{"16400", "public", "t", "r", "p", "false"},
-			[]string{"16401", "public", "u", "r", "p", "false"},
+			[]string{"16400", "public", "t", "r", "p", "false", "app"},
+			[]string{"16401", "public", "u", "r", "p", "false", "app"},
 		)
 	default:
 		return &result{}
