@@ -64,6 +64,9 @@ func (c *conn) lookAtTypes() {
 	}
 	c.types = ownTypes{}
 	if c.pgx == nil {
+		if c.origin != nil {
+			c.engine.learnTypes(false) // what is registered there cannot be seen, on this connection or another
+		}
 		return
 	}
 	m := c.pgx.TypeMap()

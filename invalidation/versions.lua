@@ -151,7 +151,7 @@ if done then return done end
 local now = clock()
 
 -- The scopes that the arguments name are read with the header, and all that changes is written with one command at the end.
-local MANY = 1000 -- fields in one command: Lua's stack is small
+local MANY = 400 -- fields in one command: Lua's stack is small, and they stand there several times
 local fields = {'b', 'e', 'u', 'o', 'i', 'q', 'p', 'w', 'x'}
 local scopes = {} -- by name: nonce and fences; false where there is none
 local named, count = {}, 0

@@ -100,6 +100,9 @@ func TestUnknownStatementLeavesTransactionsAlone(t *testing.T) {
 	if _, err := db.Exec("FROBNICATE everything"); err != nil {
 		t.Fatal(err)
 	}
+	// Nobody knows whether that connection is in a transaction now.
+	db.SetMaxIdleConns(-1)
+	db.SetMaxIdleConns(2)
 	kept := scanInt(t, db, ctx, "SELECT n FROM u")
 	if _, err := tx.Exec("UPDATE t SET n = 2"); err != nil {
 		t.Fatal(err)
