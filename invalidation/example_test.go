@@ -35,6 +35,11 @@ func ExampleOpen() {
 	}
 	fmt.Println("good:", good())
 
+	// Whether Redis has been asked since, and whether the answer holds by what Redis says now: with Redis, ErrStale
+	// would leave its versions in nonces.
+	nonces := []uint64{version}
+	fmt.Println("asked since:", v.CurrentSince(time.Now()), v.Update(ctx, []*invalidation.Cell{orders}, nonces, nil))
+
 	// A write.
 	fence, err := v.Fence(ctx, []string{orders.Scope()}, invalidation.FenceOptions{})
 	if err != nil {
@@ -55,6 +60,7 @@ func ExampleOpen() {
 	fmt.Println(v.Stats().Fences, "fence,", v.Stats().OpenFences, "open,", v.Changes()["orders"], "change")
 	// Output:
 	// good: true
+	// asked since: true <nil>
 	// while it is written: false 0
 	// the fence stands: true
 	// afterwards: false true

@@ -111,6 +111,7 @@ func TestRoundTripsBounded(t *testing.T) {
 	c.expect("hit in L1", c.read(c.one, 1))
 	c.expect("hit in L2", c.read(c.other, 1), "get")
 	c.expect("hit in L1 after that", c.read(c.other, 1))
+	c.expect("first write of a connection, whose fence names the server's process", func() { harness.Exec(t, c.one, writeCounter, 1) }, "holders", "release")
 	c.expect("write", func() { harness.Exec(t, c.one, writeCounter, 1) }, "fence", "release")
 	c.expect("miss after the write", c.read(c.one, 1), "get", "set")
 	c.expect("transaction of five writes", c.transaction, "fence", "release")
@@ -131,6 +132,7 @@ func TestRoundTripsStrict(t *testing.T) {
 	c.expect("miss", c.read(c.one, 1), "read+get", "set")
 	c.expect("hit in L1", c.read(c.one, 1), "read")
 	c.expect("hit in L2", c.read(c.other, 1), "read+get")
+	c.expect("first write of a connection, whose fence names the server's process", func() { harness.Exec(t, c.one, writeCounter, 1) }, "holders", "release")
 	c.expect("write", func() { harness.Exec(t, c.one, writeCounter, 1) }, "fence", "release")
 	c.expect("transaction of five writes", c.transaction, "fence", "release")
 }

@@ -25,6 +25,9 @@ var dateTypes = []string{
 	"datemultirange", "tsmultirange", "tstzmultirange",
 }
 
+// keepers are types that a text goes through as it is, or not at all, on its way to a time.
+var keepers = []string{"text", "varchar", "bpchar", "name", "bool", "int2", "int4", "int8", "float4", "float8", "numeric"}
+
 // makers are functions that make a text of others.
 var makers = []string{
 	"array_to_string", "btrim", "chr", "concat", "concat_ws", "convert_from", "format", "initcap", "left",
@@ -121,6 +124,9 @@ func (c *castDates) cast(arg *pgquery.Node) {
 		inner := arg.GetTypeCast()
 		if slices.Contains(dateTypes, nameOf(inner.GetTypeName().GetNames()).Name) {
 			return // noted by itself
+		}
+		if !slices.Contains(keepers, nameOf(inner.GetTypeName().GetNames()).Name) {
+			c.computed = true // '"\u006eow"'::jsonb is cast as now is
 		}
 		arg = inner.GetArg()
 	}
