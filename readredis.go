@@ -58,7 +58,7 @@ func (c *conn) fromL2(ctx context.Context, l *lookup, entry []byte, err error) d
 		}
 		c.give(l, payload, entry, end.Sub(now)+l.late.keep())
 	} else {
-		c.shown(l)
+		c.passOn(l, payload)
 	}
 	return rows
 }

@@ -59,6 +59,11 @@ func (c *conn) give(l *lookup, payload, entry []byte, ttl time.Duration) bool {
 	})
 }
 
+// passOn puts an answer in order with the others to its question that is not kept here. Where memory holds the same one, it stays.
+func (c *conn) passOn(l *lookup, payload []byte) {
+	l.asking.give(sumOf(payload), func() {}, func(bool) { c.engine.hub.drop(l.key, nil) })
+}
+
 // shown notes that the caller gets an answer of the database that is not kept: what memory holds may be older.
 func (c *conn) shown(l *lookup) {
 	l.asking.give(0, nil, func(bool) { c.engine.hub.drop(l.key, nil) })

@@ -31,8 +31,17 @@ func ownTypesOn(m *pgtype.Map) int {
 	return n
 }
 
-// plainMap is a type map as pgx makes it. It is only looked at.
-var plainMap = sync.OnceValue(pgtype.NewMap)
+// plainMap is a type map as pgx makes it. It is only looked at. A variable that is initialized with pgtype.NewMap would
+// make each program that imports mlcache, and opens nothing, larger by all that this refers to.
+func plainMap() *pgtype.Map {
+	plainTypeMap.Do(func() { plainTypeMap.of = pgtype.NewMap() })
+	return plainTypeMap.of
+}
+
+var plainTypeMap struct {
+	sync.Once
+	of *pgtype.Map
+}
 
 // decodesPlainly reports whether the type map gives for the type what decodeCell does. Only types of which pgx's driver asks
 // for binary values can differ: other values are the texts of the wire, which no codec is asked for.

@@ -133,7 +133,7 @@ func TestDoctorFindsEachFaultOfARedis(t *testing.T) {
 	by := examined(t, 0, "--redis", address, "--size")
 	has(t, by, "ok redis memory", "maxmemory 512 MiB, maxmemory-policy allkeys-lru")
 	has(t, by, "ok redis role", "master")
-	has(t, by, "ok redis rights", `\(12 looked at\)`)
+	has(t, by, "ok redis rights", `\(13 looked at\)`)
 	has(t, by, "ok clock", "apart")
 	has(t, by, "ok namespace", "has not been used")
 	has(t, by, "ok size of L1", "no answers")

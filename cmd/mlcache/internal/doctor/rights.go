@@ -34,6 +34,7 @@ func needed(namespace string) []right {
 		{"+time", []any{"TIME"}, Error, untold},
 		{"+hmget ~" + hash, []any{"HMGET", hash, "b"}, Error, untold},
 		{"+hset ~" + hash, []any{"HSET", hash, "field", "value", "field without value"}, Error, "other processes are not told of this user's changes"},
+		{"+hdel ~" + hash, []any{"HDEL", hash, "no field"}, Error, "a Redis whose memory is full takes no changes of versions, and counts as away"},
 		{"+info", []any{"INFO", "replication"}, Error, untold},
 		{"+get ~" + namespace + ":e:*", []any{"GET", entry}, Warning, noL2},
 		{"+set ~" + namespace + ":e:*", []any{"SET", entry, "", "NO SUCH OPTION"}, Warning, noL2},
