@@ -34,6 +34,7 @@ func TestPgxsOwnTestsPass(t *testing.T) {
 		"CREATE EXTENSION hstore", "CREATE EXTENSION ltree", "CREATE DOMAIN uint64 AS numeric(20,0)")
 	env := []string{database, "MLCACHE_REDIS=" + patientRedis(), "MLCACHE_NAMESPACE=" + harness.NewNamespace(t)}
 	references := make(map[int]outcome)
+	hits := false
 	for _, round := range rounds {
 		count := "REPEATS=" + strconv.Itoa(round.repeats)
 		want, ok := references[round.repeats]
@@ -44,15 +45,20 @@ func TestPgxsOwnTestsPass(t *testing.T) {
 				t.Logf("fails over pgx too, run %d times: %s", round.repeats, name)
 			}
 		}
-		compare(t, round.name, want, run(t, cached, "", append(env, count)...), func(name string) bool {
+		hits = compare(t, round.name, want, run(t, cached, "", append(env, count)...), func(name string) bool {
 			// A test with a deadline can fail on a busy machine, over pgx as well.
 			return run(t, cached, name, append(env, count)...).verdicts[name] == "PASS"
-		})
+		}) || hits
+	}
+	// Not in each round: tests that give a connection away or end a write's context leave a fence around everything, for as
+	// long as nobody has asked the server whether that session is gone, and each test is a process too short for that.
+	if !hits {
+		t.Error("no test of any round was answered from the cache")
 	}
 }
 
-// compare says which tests passed in want and not in got, nor in a second try.
-func compare(t *testing.T, round string, want, got outcome, again func(name string) bool) {
+// compare says which tests passed in want and not in got, nor in a second try. It returns whether any was answered from the cache.
+func compare(t *testing.T, round string, want, got outcome, again func(name string) bool) bool {
 	t.Helper()
 	passed := want.named("PASS")
 	if len(passed) < 100 {
@@ -76,9 +82,7 @@ func compare(t *testing.T, round string, want, got outcome, again func(name stri
 	if len(failed) > 0 {
 		t.Logf("output of the failed tests:\n%s", got.about(failed))
 	}
-	if !regexp.MustCompile(`[1-9]\d* L[12] hits`).MatchString(got.counts) {
-		t.Errorf("%s: no test was answered from the cache: %q", round, got.counts)
-	}
+	return regexp.MustCompile(`[1-9]\d* L[12] hits`).MatchString(got.counts)
 }
 
 // outcome is what a run of pgx's tests printed.
