@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
-	"slices"
 	"time"
 )
 
@@ -66,7 +65,9 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 // flightKey is one for all who want the same answer under the same versions, and begin while nobody has been given
 // another answer.
 func flightKey(l *lookup) []byte {
-	key := binary.LittleEndian.AppendUint64(slices.Clone(l.key), l.asking.turn)
+	key := make([]byte, 0, len(l.key)+8+8*len(l.stamps))
+	key = append(key, l.key...)
+	key = binary.LittleEndian.AppendUint64(key, l.asking.turn)
 	for _, s := range l.stamps {
 		key = binary.LittleEndian.AppendUint64(key, s)
 	}

@@ -39,7 +39,7 @@ const (
 type looks struct {
 	mu           sync.Mutex
 	last, schema time.Time // the last look of any kind, and at the schema
-	warned       bool      // that nobody can look
+	warned       bool      // that the cache cannot look over a connection of its own
 
 	kept atomic.Bool // a connection of the cache's own can stay
 }
@@ -172,6 +172,9 @@ func (l *schemaLoader) lookOwn(st *schemaState, schema bool) error {
 }
 
 func (l *schemaLoader) afterLook(own *ownConn, st *schemaState, same bool) {
+	l.looks.mu.Lock()
+	l.looks.warned = false
+	l.looks.mu.Unlock()
 	if same && l.looks.kept.Load() {
 		own.layDown()
 	} else {
@@ -220,7 +223,7 @@ func (l *schemaLoader) lookFor(ctx context.Context, q querier, st *schemaState, 
 // looked notes that the state was true when the question was sent.
 func (l *schemaLoader) looked(st *schemaState, sent time.Time) {
 	l.looks.mu.Lock()
-	l.looks.last, l.looks.warned = sent, false
+	l.looks.last = sent
 	l.looks.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()

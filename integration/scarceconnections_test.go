@@ -25,25 +25,9 @@ func TestAsManyConnectionsAsThePoolOpens(t *testing.T) {
 	dsn := harness.NewDatabase(t, "CREATE TABLE item (n int)", "INSERT INTO item VALUES (1)")
 	admin := harness.Open(t, "pgx", dsn)
 	harness.Exec(t, admin, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret' CONNECTION LIMIT 4")
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		last, err := pgx.Connect(ctx, dsn)
-		if err == nil {
-			_, err = last.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role)
-			last.Close(ctx)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { dropRole(t, dsn, role) })
 	harness.Exec(t, admin, "GRANT SELECT, UPDATE ON item TO "+role)
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword(role, "secret")
-	db := harness.Open(t, "mlcache", withPatientRedis(t, u.String()))
+	db := harness.Open(t, "mlcache", withPatientRedis(t, asRole(t, dsn, role)))
 	db.SetMaxOpenConns(4)
 	db.SetMaxIdleConns(4)
 	var clients sync.WaitGroup
@@ -81,6 +65,30 @@ func TestAsManyConnectionsAsThePoolOpens(t *testing.T) {
 		}
 		return r.Rows[0] == "int64 2"
 	})
+}
+
+// asRole is the DSN for a role whose password is "secret".
+func asRole(t testing.TB, dsn, role string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "secret")
+	return u.String()
+}
+
+func dropRole(t testing.TB, dsn, role string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	last, err := pgx.Connect(ctx, dsn)
+	if err == nil {
+		_, err = last.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role)
+		last.Close(ctx)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // numbered hands out so many connections, and lets others wait.
@@ -160,5 +168,45 @@ func TestNoStatementWaitsForTheCatalog(t *testing.T) {
 	}
 	if took := time.Since(start); took > 8*time.Second {
 		t.Errorf("two transactions took %v to begin", took)
+	}
+}
+
+// The server answers the users' connections and lets the cache open none: after ten
+// seconds nothing is answered from memory, the log says so once, and a user's own
+// connection looks. A change of the schema elsewhere is noticed all the same.
+func TestNobodyMayLook(t *testing.T) {
+	t.Parallel()
+	role := strings.ToLower("kept_out_" + harness.NewNamespace(t))
+	dsn := harness.NewDatabase(t, "CREATE TABLE item (n int)", "INSERT INTO item VALUES (1)")
+	admin := harness.Open(t, "pgx", dsn)
+	harness.Exec(t, admin, "CREATE ROLE "+role+" LOGIN PASSWORD 'secret'")
+	t.Cleanup(func() { dropRole(t, dsn, role) })
+	harness.Exec(t, admin, "GRANT SELECT ON item TO "+role)
+	db, log := openLogged(t, withPatientRedis(t, asRole(t, dsn, role)))
+	user, err := db.Conn(harness.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer user.Close()
+	var pid int
+	if err := user.QueryRowContext(harness.Context(t), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() harness.Result { return harness.Query(t, user, "SELECT n FROM item") }
+	harness.Eventually(t, settling, "a hit", func() bool {
+		before := stats(t, db)
+		ask()
+		return since(before, stats(t, db)).Bypasses == 0
+	})
+	harness.Exec(t, admin, "ALTER ROLE "+role+" NOLOGIN")
+	harness.Exec(t, admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND pid <> $2", role, pid)
+	harness.Eventually(t, settling, "the cache stops", func() bool {
+		ask()
+		return stats(t, db).Reasons[mlcache.ReasonUnwatched] > 0
+	})
+	harness.Exec(t, admin, "ALTER TABLE item RENAME TO old_item; CREATE TABLE item AS SELECT 2 AS n; GRANT SELECT ON item TO "+role, pgx.QueryExecModeSimpleProtocol)
+	harness.Eventually(t, settling, "the change of the schema is noticed", func() bool { return ask().Rows[0] == "int64 2" })
+	if got := strings.Count(log.text(), "does not let the cache look"); got != 1 {
+		t.Errorf("it is said %d times in the log", got)
 	}
 }

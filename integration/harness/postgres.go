@@ -34,20 +34,44 @@ type Postgres struct {
 // postgresql.conf, "wal_writer_delay=10s".
 func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	t.Helper()
-	p := &Postgres{t: t}
-	var err error
 	if os.Getenv(EnvPostgres) != "" {
-		p.machine, p.dsn, err = postgresProcess(t, settings)
-	} else {
-		p.machine, p.dsn, err = postgresContainer(t, settings)
+		return StartPostgresHere(t, settings...)
+	}
+	machine, dsn, err := postgresContainer(t, settings)
+	return started(t, machine, dsn, err)
+}
+
+// StartPostgresHere is StartPostgres with a process of the programs that are installed,
+// for Copy.
+func StartPostgresHere(t testing.TB, settings ...string) *Postgres {
+	t.Helper()
+	machine, dsn, err := postgresProcess(t, settings)
+	return started(t, machine, dsn, err)
+}
+
+// Copy starts another server on a physical copy of this one's files, made with
+// pg_basebackup: a standby that follows, or a server of its own.
+func (p *Postgres) Copy(standby bool) *Postgres {
+	p.t.Helper()
+	args := []string{"-d", p.dsn, "-c", "fast", "--no-sync"}
+	if standby {
+		args = append(args, "-R")
+	}
+	machine, dsn, err := postgresProcessOn(p.t, nil, func(m *postgresMachine, data string) error {
+		return m.run(postgresPrograms(), "pg_basebackup", append(args, "-D", data)...)
+	})
+	return started(p.t, machine, dsn, err)
+}
+
+func started(t testing.TB, m machine, dsn string, err error) *Postgres {
+	t.Helper()
+	if err == nil {
+		err = waitForPostgres(t.Context(), dsn)
 	}
 	if err != nil {
 		t.Fatalf("start a PostgreSQL: %v", err)
 	}
-	if err := waitForPostgres(t.Context(), p.dsn); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return &Postgres{t: t, dsn: dsn, machine: m}
 }
 
 // DSN is that of a user who may do anything, for pgx.
@@ -132,6 +156,7 @@ func (m *postgresInContainer) killProcess(ctx context.Context, pid int) error {
 type postgresMachine struct {
 	processMachine
 	program string
+	dir     string
 	account *syscall.SysProcAttr
 }
 
@@ -140,6 +165,13 @@ func postgresProcess(t testing.TB, settings []string) (machine, string, error) {
 	if folder == "" {
 		t.Skip("there are no initdb and postgres on the PATH, nor where pg_config says")
 	}
+	return postgresProcessOn(t, settings, func(m *postgresMachine, data string) error {
+		return m.run(folder, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	})
+}
+
+// postgresProcessOn starts a server on the files that lay makes.
+func postgresProcessOn(t testing.TB, settings []string, lay func(m *postgresMachine, data string) error) (machine, string, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, "", err
@@ -150,15 +182,13 @@ func postgresProcess(t testing.TB, settings []string) (machine, string, error) {
 		return nil, "", err
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	m := &postgresMachine{program: filepath.Join(folder, "postgres")}
+	m := &postgresMachine{program: filepath.Join(postgresPrograms(), "postgres"), dir: dir}
 	if m.account, err = plainAccount(dir); err != nil {
 		return nil, "", err
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(folder, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = dir, m.account
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, "", fmt.Errorf("initdb: %w: %s", err, out)
+	if err := lay(m, data); err != nil {
+		return nil, "", err
 	}
 	m.args = []string{"-D", data, "-p", strconv.Itoa(port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "logging_collector=off"}
 	for _, s := range settings {
@@ -168,10 +198,23 @@ func postgresProcess(t testing.TB, settings []string) (machine, string, error) {
 	return m, fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port), m.start(t.Context())
 }
 
+// run runs one of PostgreSQL's programs as the server's account.
+func (m *postgresMachine) run(folder, program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(folder, program), args...)
+	cmd.Dir, cmd.SysProcAttr = m.dir, m.account
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, out)
+	}
+	return nil
+}
+
 // postgresPrograms is the folder of the server's programs, empty if there are none.
 func postgresPrograms() string {
 	var folders []string
 	if path, err := exec.LookPath("postgres"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real // others may not be linked to
+		}
 		folders = append(folders, filepath.Dir(path))
 	}
 	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
@@ -217,7 +260,7 @@ func plainAccount(dir string) (*syscall.SysProcAttr, error) {
 
 func (m *postgresMachine) start(context.Context) error {
 	cmd := exec.Command(m.program, m.args...)
-	cmd.Dir, cmd.SysProcAttr = filepath.Dir(m.args[1]), m.account
+	cmd.Dir, cmd.SysProcAttr = m.dir, m.account
 	if err := cmd.Start(); err != nil {
 		return err
 	}
