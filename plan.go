@@ -38,6 +38,9 @@ type plan struct {
 	// them. Both can be set on a SELECT that calls a function.
 	writes    []string
 	writesAll bool
+	// anything: it runs code of which nothing is known, which may change tables over a session of its own, too (dblink).
+	// The end of the transaction then comes too late to make that known, and a rollback takes nothing of it back.
+	anything bool
 	// held are the cells of writes, where there is no Redis and nothing else is to be
 	// fenced; nil elsewhere. Nobody may change them.
 	held []*invalidation.Cell
@@ -146,7 +149,7 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	}
 	p.reason = closure.Refusal
 	p.ddl = closure.DDL
-	p.writesAll = closure.WritesAll || closure.DDL
+	p.writesAll, p.anything = closure.WritesAll || closure.DDL, closure.WritesAll && closure.Session
 	for _, d := range closure.Writes {
 		p.writes = append(p.writes, d.Scope)
 	}

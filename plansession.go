@@ -15,6 +15,7 @@ func blindPlan(text string, reason Reason) *plan {
 	closure := catalog.NoCatalog(info)
 	p := &plan{info: info, reason: reason, ddl: closure.DDL}
 	p.writesAll = closure.WritesAll || closure.DDL || len(closure.Writes) > 0 || info.Kind == sqlinfo.Unknown
+	p.anything = closure.WritesAll && closure.Session
 	p.setSession(info, closure.Session)
 	return p
 }

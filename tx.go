@@ -143,7 +143,7 @@ func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error)
 	if ch.wasTx {
 		c.collect(p)
 	}
-	if !ch.wasTx || p.mayCommit() || c.tx.doubt {
+	if !ch.wasTx || p.mayCommit() || p.anything || c.tx.doubt {
 		if ch.fence, err = c.fence(ctx, p); err != nil {
 			return ch, err
 		}

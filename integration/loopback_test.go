@@ -55,3 +55,38 @@ func TestForeignTableThatLeadsBack(t *testing.T) {
 		harness.Same(t, query, harness.Query(t, db, query), harness.Query(t, plain, query))
 	}
 }
+
+// What code does over a session of its own (dblink) is visible at once, also inside a
+// transaction, and a rollback takes nothing of it back.
+func TestWhatCommitsByItselfInATransaction(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, `
+		CREATE TABLE t (v int); INSERT INTO t VALUES (1);
+		CREATE EXTENSION dblink;
+		CREATE FUNCTION aside() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+			RETURN dblink_exec(format('host=%s port=%s dbname=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
+				current_setting('port'), current_database(), current_user), 'UPDATE t SET v = v + 1'); END $$;
+		CREATE TABLE source (id int);
+		CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM aside(); RETURN NEW; END $$;
+		CREATE TRIGGER follow AFTER INSERT ON source FOR EACH ROW EXECUTE FUNCTION follow()`)
+	plain, db := harness.Open(t, "pgx", dsn), harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	const query = "SELECT v FROM t"
+	for _, write := range []string{"SELECT aside()", "INSERT INTO source VALUES (1)", "DO 'BEGIN PERFORM aside(); END'"} {
+		before := untilHit(t, db, query)
+		tx, err := db.BeginTx(harness.Context(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		harness.Query(t, tx, write)
+		want := harness.Query(t, plain, query)
+		if want.String() == before.String() {
+			t.Fatalf("%s: nothing was written", write)
+		}
+		harness.Same(t, write+", inside", harness.Query(t, db, query), want)
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		harness.Same(t, write+", rolled back", harness.Query(t, db, query), want)
+	}
+}

@@ -99,7 +99,8 @@ func (s *scanner) explain() {
 	analyze := false
 	if s.punct(s.cur, '(') && !startsQuery(s.next) {
 		for s.cur.Kind != TokenEOF && !s.punct(s.cur, ')') {
-			if isWord(s.cur, kwAnalyze) || isWord(s.cur, kwAnalyse) {
+			quoted := s.cur.Kind == TokenQuotedIdent || s.cur.Kind == TokenUnicodeIdent // what it says is not looked at
+			if isWord(s.cur, kwAnalyze) || isWord(s.cur, kwAnalyse) || quoted {
 				analyze = true
 				if s.next.Kind == TokenIdent || isStringToken(s.next) || s.next.Kind == TokenInteger {
 					switch v := fold(s.tok(s.next)); v {
