@@ -3,12 +3,9 @@ package mlcache
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -20,9 +17,9 @@ import (
 //
 // A text does not show everything: behind the name of a table can be a view that
 // calls a function that writes, and nobody would be told of that change. So the
-// query runs in a read-only transaction (PostgreSQL manual, SET TRANSACTION), in
-// which such a function fails before it has changed anything; then the query
-// waits after all.
+// server is asked for what the names and operators could stand for, see surelyReads.
+// Where that is not certain, the query waits after all. It is not tried in a read-only
+// transaction: a function can catch the error, or ask for the transaction's mode.
 func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedValue, opts *options) (driver.Rows, error) {
 	e := c.engine
 	if e.ahead.Load() || !c.connector.static || opts.refresh || e.schema.current.Load() != nil {
@@ -41,17 +38,13 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	if c.pgx == nil || c.inTx() {
 		return nil, nil
 	}
-	snapshot, ok := c.beginReadOnly(ctx)
+	snapshot, ok := c.surelyReads(ctx, p.info)
 	if !ok {
 		return nil, nil
 	}
 	c.ahead = src.query
 	started := time.Now()
-	rec, err := c.record(ctx, src, args, c.endReadOnly)
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) && pe.Code == readOnlyTransaction {
-		return nil, nil
-	}
+	rec, err := c.record(ctx, src, args, nil)
 	e.stats.misses.Add(1)
 	if err != nil {
 		return nil, err
@@ -114,40 +107,5 @@ func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *f
 // reads otherwise (PostgreSQL manual 9.27.10).
 const currentSnapshot = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text"
 
-// snapshotOf returns the answer to currentSnapshot.
-func snapshotOf(rows [][]*string) string {
-	if len(rows) != 1 || len(rows[0]) != 1 || rows[0][0] == nil {
-		return ""
-	}
-	return *rows[0][0]
-}
-
-// readOnlyTransaction is the SQLSTATE of a change that a read-only transaction
-// refuses (PostgreSQL manual, appendix A).
-const readOnlyTransaction = "25006"
-
-// beginReadOnly begins the transaction and tells what is visible to it. A pooler may
-// refuse it.
-func (c *conn) beginReadOnly(ctx context.Context) (snapshot string, ok bool) {
-	rows, err := pgxQuerier{c.pgx}.Query(ctx, "BEGIN READ ONLY; "+currentSnapshot)
-	if err != nil || snapshotOf(rows) == "" {
-		c.endReadOnly(errUnknownSession)
-		return "", false
-	}
-	return snapshotOf(rows), true
-}
-
-// endReadOnly ends the transaction after a query that had this error. What goes
-// wrong here shows in the connection's state, as it does for every transaction.
-func (c *conn) endReadOnly(err error) {
-	if c.pgx.IsClosed() {
-		return
-	}
-	end := "COMMIT"
-	if err != nil {
-		end = "ROLLBACK"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), schemaLoadTimeout)
-	defer cancel()
-	_, _ = c.pgx.PgConn().Exec(ctx, end).ReadAll()
-}
+// snapshotOf returns the answer to currentSnapshot, which may be one of several columns.
+func snapshotOf(rows [][]*string) string { return cellOf(rows, 0) }

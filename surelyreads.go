@@ -1,0 +1,97 @@
+package mlcache
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mlcache/mlcache/sqlinfo"
+)
+
+// What a user has made, and what is not written in one of the two languages of
+// PostgreSQL's own functions, internal and C. The numbers are FirstNormalObjectId and
+// those of pg_language, which never change.
+const (
+	byUser   = "oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid"
+	byScript = "prolang OPERATOR(pg_catalog.>) '13'::pg_catalog.oid"
+)
+
+// surelyReads reports whether a text that reads by all that it shows can do nothing
+// else, whatever its names and operators stand for in this database, and what is
+// visible to the session at that time. It costs a round trip or two.
+//
+// Every candidate counts: a relation is a plain table if all of that name are, in
+// whatever schema, and without policies. A function is one that package sqlinfo knows
+// to be safe, if no user has made one of that name that may not be. Behind operators and
+// casts stands C at most, as it does for those of extensions.
+func (c *conn) surelyReads(ctx context.Context, info *sqlinfo.Info) (snapshot string, ok bool) {
+	relations := partsOf(info.Reads)
+	called := partsOf(info.Funcs, info.Attrs, info.Types)
+	q := pgxQuerier{c.pgx}
+	conditions := []string{none("pg_class", oneOf("relname", relations), "(relrowsecurity OR NOT "+oneOf("relkind::pg_catalog.text", []string{"r", "m", "p"})+")")}
+	if len(called) > 0 {
+		conditions = append(conditions, none("pg_proc", oneOf("proname", called), byUser, oneOf("provolatile::pg_catalog.text", []string{"v"})))
+	}
+	rows, err := q.Query(ctx, currentSnapshot+", "+both(conditions)+", "+both([]string{none("pg_proc", byUser, byScript)}))
+	if err != nil || snapshotOf(rows) == "" || cellOf(rows, 1) != "true" {
+		return "", false
+	}
+	if cellOf(rows, 2) == "true" {
+		return snapshotOf(rows), true
+	}
+	// There are functions in languages in which anything can be written.
+	conditions = []string{
+		none("pg_cast o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.castfunc", "o."+byUser, byScript),
+		none("pg_operator o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.oprcode", "o."+byUser, byScript),
+	}
+	if len(called) > 0 {
+		conditions = append(conditions,
+			none("pg_proc", oneOf("proname", called), byUser, byScript),
+			none("pg_type", oneOf("typname", called), byUser))
+	}
+	again, err := q.Query(ctx, "SELECT "+both(conditions))
+	return snapshotOf(rows), err == nil && cellOf(again, 0) == "true"
+}
+
+// none is a condition: the catalog has no such row.
+func none(from string, where ...string) string {
+	return "NOT EXISTS (SELECT FROM pg_catalog." + from + " WHERE " + strings.Join(where, " AND ") + ")"
+}
+
+// oneOf is a condition: the value, of type name or text, is in the list.
+func oneOf(value string, list []string) string {
+	var b strings.Builder
+	b.WriteString(value + " OPERATOR(pg_catalog.=) ANY (ARRAY[")
+	for i, s := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quoteLiteral(s))
+	}
+	kind := "name"
+	if strings.HasSuffix(value, "text") {
+		kind = "text"
+	}
+	b.WriteString("]::pg_catalog." + kind + "[])")
+	return b.String()
+}
+
+// both joins conditions to a value, "true" or "false".
+func both(conditions []string) string {
+	return "(" + strings.Join(conditions, " AND ") + ")::pg_catalog.text"
+}
+
+// partsOf are all parts of the names: which of them is the relation or the function is
+// open.
+func partsOf(lists ...[]sqlinfo.Name) []string {
+	var parts []string
+	for _, list := range lists {
+		for _, n := range list {
+			for _, part := range []string{n.Catalog, n.Schema, n.Name} {
+				if part != "" {
+					parts = append(parts, part)
+				}
+			}
+		}
+	}
+	return parts
+}
