@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/sqlinfo"
 )
 
 // session is what an answer depends on besides its statement, its arguments and
@@ -109,8 +110,11 @@ func readSession(ctx context.Context, q querier, st *schemaState, salt string) (
 				return nil, errUnknownSession
 			}
 			key := "temp"
-			if *row[1] == "true" {
+			switch *row[1] {
+			case "true":
 				key = "plain temp"
+			case "child":
+				key = "temp child"
 			}
 			rows = append(rows, []*string{&key, row[0]})
 		}
@@ -170,6 +174,9 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 			s.oldStrings = value == "off"
 		case "temp":
 			s.temp = append(s.temp, value)
+		case "temp child":
+			s.temp = append(s.temp, value)
+			s.bypass = sqlinfo.ReasonTempTable // the parent has rows that no other session sees
 		case "plain temp":
 			s.temp = append(s.temp, value)
 			s.tempPlain = append(s.tempPlain, value)

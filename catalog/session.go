@@ -33,16 +33,25 @@ type Session struct {
 }
 
 // QueryTemporary asks a session for its temporary relations: the name of each,
-// and 'true' if it is plain: a table without rules and triggers, and without
-// functions of the user in its defaults and constraints.
-const QueryTemporary = `SELECT c.relname::pg_catalog.text, (c.relkind = 'r' AND NOT c.relhasrules
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid >= 16384)
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
-    LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
-    WHERE (a.adrelid = c.oid OR k.conrelid = c.oid) AND d.refobjid >= 16384
-      AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))
+// and 'true' if it is plain: a table of PostgreSQL's own types, on which nothing hangs
+// that runs code when it is written. What may hang there is listed, and nothing else
+// is plain: identity columns, defaults that are constants, the time, numbers from a sequence,
+// primary and unique keys, and indexes of columns. It is 'child' for one whose rows are
+// those of a permanent table, too, for this session only.
+const QueryTemporary = `SELECT c.relname::pg_catalog.text, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class p ON p.oid = h.inhparent
+    WHERE h.inhrelid = c.oid AND p.relpersistence <> 't') THEN 'child' ELSE (c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relrowsecurity
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid OR h.inhparent = c.oid)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype NOT IN ('p', 'u', 'n'))
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = c.oid)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef a WHERE a.adrelid = c.oid
+    AND (pg_catalog.pg_get_expr(a.adbin, a.adrelid) !~ E'^\\(?(-?[0-9.]+|\'[^\']*\'|true|false|NULL|now\\(\\)|CURRENT_(DATE|TIME|TIMESTAMP)|nextval\\(\'[^\']*\'::regclass\\))\\)?(::[a-z ]+([(][0-9, ]+[)])?)?$'
+      OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = a.oid AND d.refobjid >= 16384
+        AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))))
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = c.oid AND t.typtype = 'd'))::pg_catalog.text
+    WHERE a.attrelid = c.oid AND NOT a.attisdropped AND (t.oid >= 16384 OR t.typtype <> 'b'
+      OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.casttarget = t.oid AND k.castfunc >= 16384)))
+  )::pg_catalog.text END
 FROM pg_catalog.pg_class c
 WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`

@@ -212,7 +212,8 @@ func TestCatalogTemporary(t *testing.T) {
 	dsn := harness.NewDatabase(t)
 	c := catalogConnect(t, dsn)
 	c.exec(t, catalogSchema+`
-		CREATE TEMP TABLE simple (id int PRIMARY KEY, at timestamptz DEFAULT now(), kid int REFERENCES simple);
+		CREATE TEMP TABLE simple (id int PRIMARY KEY, at timestamptz DEFAULT now());
+		CREATE TEMP TABLE by_key (id int PRIMARY KEY, kid int REFERENCES by_key);
 		CREATE TEMP TABLE fired (id int);
 		CREATE TRIGGER fired AFTER INSERT ON fired FOR EACH ROW EXECUTE FUNCTION count_audit();
 		CREATE TEMP TABLE ruled_temp (id int);
@@ -233,7 +234,7 @@ func TestCatalogTemporary(t *testing.T) {
 			sess.TempPlain = append(sess.TempPlain, *row[0])
 		}
 	}
-	if len(sess.TempRelations) != 7 || !slices.Equal(sess.TempPlain, []string{"simple"}) {
+	if len(sess.TempRelations) != 8 || !slices.Equal(sess.TempPlain, []string{"simple"}) {
 		t.Fatalf("relations %q, of which plain %q", sess.TempRelations, sess.TempPlain)
 	}
 	s := c.load(t)
