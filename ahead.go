@@ -38,7 +38,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	if c.pgx == nil || c.inTx() {
 		return nil, nil
 	}
-	snapshot, ok := c.surelyReads(ctx, p.info)
+	snapshot, ok := surelyReads(ctx, pgxQuerier{c.pgx}, p.info)
 	if !ok {
 		return nil, nil
 	}

@@ -30,7 +30,7 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 			return blindPlan(query, ReasonNoCatalog)
 		}
 		if !c.renew(ctx, query) {
-			return blindPlan(query, c.engine.schema.reason())
+			return c.blind(ctx, query, c.engine.schema.reason())
 		}
 	}
 	if (c.names == nil || c.names.inDoubt()) && c.hasCatalog() && !c.inTx() && c.dependsOnNames(query) {
@@ -40,7 +40,7 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 				// that the statement would have had, and not a bad connection.
 				c.cutShort = err
 			}
-			return blindPlan(query, ReasonUnknownSession)
+			return c.blind(ctx, query, ReasonUnknownSession)
 		}
 	}
 	text := query
@@ -63,6 +63,26 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 	}
 	p := c.engine.plans.get(key, func() *plan { return c.engine.newPlan(query, tables, c.schema, c.names) })
 	c.keepPlan(text, p)
+	return p
+}
+
+// blind is blindPlan for a statement that is about to run. Where its text shows a read,
+// the server is asked whether it can be anything else; inside a transaction it is not
+// asked, and the statement counts as one that may change everything.
+func (c *conn) blind(ctx context.Context, query string, reason Reason) *plan {
+	p := blindPlan(query, reason)
+	if p.isWrite() || p.info.Kind == sqlinfo.Tx || p.info.Kind == sqlinfo.Session || !namesAnything(p.info) {
+		return p
+	}
+	if q, err := c.asker(ctx); err == nil {
+		if _, ok := surelyReads(ctx, q, p.info); ok {
+			return p
+		}
+		c.cutShort = ctx.Err() // pgx has closed the connection over it
+	} else if !c.inTx() {
+		return p // nor will the statement have a connection
+	}
+	p.writesAll, p.touchesSession, p.touchesNames = true, true, true
 	return p
 }
 

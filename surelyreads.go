@@ -23,10 +23,9 @@ const (
 // whatever schema, and without policies. A function is one that package sqlinfo knows
 // to be safe, if no user has made one of that name that may not be. Behind operators and
 // casts stands C at most, as it does for those of extensions.
-func (c *conn) surelyReads(ctx context.Context, info *sqlinfo.Info) (snapshot string, ok bool) {
+func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot string, ok bool) {
 	relations := partsOf(info.Reads)
 	called := partsOf(info.Funcs, info.Attrs, info.Types)
-	q := pgxQuerier{c.pgx}
 	conditions := []string{none("pg_class", oneOf("relname", relations), "(relrowsecurity OR NOT "+oneOf("relkind::pg_catalog.text", []string{"r", "m", "p"})+")")}
 	if len(called) > 0 {
 		conditions = append(conditions, none("pg_proc", oneOf("proname", called), byUser, oneOf("provolatile::pg_catalog.text", []string{"v"})))
@@ -50,6 +49,11 @@ func (c *conn) surelyReads(ctx context.Context, info *sqlinfo.Info) (snapshot st
 	}
 	again, err := q.Query(ctx, "SELECT "+both(conditions))
 	return snapshotOf(rows), err == nil && cellOf(again, 0) == "true"
+}
+
+// namesAnything is false for a text whose meaning no schema changes.
+func namesAnything(info *sqlinfo.Info) bool {
+	return len(info.Reads)+len(info.Funcs)+len(info.Attrs)+len(info.Types)+len(info.Operators) > 0
 }
 
 // none is a condition: the catalog has no such row.

@@ -65,3 +65,64 @@ func TestSlowCatalogLeavesTimeForTheStatement(t *testing.T) {
 		cancel()
 	}
 }
+
+// While the catalog cannot be read, nobody knows what stands behind a name: a view whose
+// function writes. The server is asked, or the read counts as a change of everything.
+func TestReadsThatWriteWithoutTheCatalog(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, warmup, "CREATE TABLE seen (id int)",
+		"CREATE FUNCTION note() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen VALUES (1); RETURN 1; END'",
+		"CREATE VIEW counter AS SELECT note() AS n",
+		"CREATE FUNCTION aside(int) RETURNS bigint LANGUAGE sql AS 'SELECT note()'",
+		"CREATE OPERATOR @@@ (FUNCTION = aside, RIGHTARG = int)")
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace := harness.NewNamespace(t)
+	origin := &stuck{Connector: stdlib.GetConnector(*config)}
+	c, err := mlcache.NewConnector(origin, &mlcache.Config{Namespace: namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	untilServing(t, db)
+	origin.closed.Store(true)
+	harness.Exec(t, db, "CREATE TABLE fresh (id int)") // the catalog must be read again
+
+	reader := harness.Open(t, "mlcache", harness.With(dsn, "mlcache_namespace", namespace))
+	const count = "SELECT count(*) FROM seen"
+	inTx := func(query string) {
+		tx, err := db.BeginTx(harness.Context(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		harness.Query(t, tx, query)
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, query := range []string{"SELECT n FROM counter", "SELECT @@@ 1", "TABLE counter"} {
+		for how, run := range map[string]func(string){
+			"Query":         func(query string) { harness.Query(t, db, query) },
+			"Exec":          func(query string) { harness.Exec(t, db, query) },
+			"a transaction": inTx,
+		} {
+			before := untilHit(t, reader, count)
+			run(query)
+			if got := harness.Query(t, reader, count); got.String() == before.String() {
+				t.Errorf("%s by %s: what it wrote is not seen: %v", query, how, got.Rows)
+			}
+		}
+	}
+	harness.Exec(t, db, "DROP OPERATOR @@@ (NONE, int)")
+	untilHit(t, reader, count)
+	before := stats(t, reader)
+	harness.Query(t, db, "SELECT id FROM fresh")
+	harness.Query(t, reader, count)
+	if got := since(before, stats(t, reader)); got.L1Hits != 1 {
+		t.Errorf("a read of a table without a catalog ended answers of others: %+v", got)
+	}
+}
