@@ -39,6 +39,9 @@ type conn struct {
 	// touched: a statement may have changed the session since it was opened. pooled:
 	// its statements are run by sessions that others use in between (PgBouncer).
 	touched, pooled bool
+	// fired: a statement may have fired event triggers, which may have changed the session,
+	// while it was not known whether there are any.
+	fired bool
 	// held is the name of the session in fences, made with heldBy; see holder.
 	held   string
 	heldBy *schemaState
@@ -166,7 +169,7 @@ func (c *conn) forgetOrigin() {
 	c.origin, c.pgx, c.behind, c.held = nil, nil, nil, ""
 	c.resetDue = false
 	c.origins++
-	c.tx, c.changed, c.touched, c.types = txState{}, false, false, ownTypes{}
+	c.tx, c.changed, c.touched, c.fired, c.types = txState{}, false, false, false, ownTypes{}
 	if c.schema != nil {
 		c.setSession(c.schema.base)
 	}

@@ -63,7 +63,7 @@ func (c *conn) readBack(ctx context.Context) error {
 	if !c.hasCatalog() {
 		return errUnknownSession
 	}
-	if c.pooled && c.touched {
+	if c.pooled && c.hasTouched() {
 		return errUnknownSession
 	}
 	s, err := readSession(ctx, q, c.schema, c.engine.sessionSalt(c.origin))
@@ -75,7 +75,7 @@ func (c *conn) readBack(ctx context.Context) error {
 		// session than has just answered. As long as this connection has changed
 		// nothing, all of them are taken to be as every fresh one.
 		c.pooled, c.held = true, ""
-		if c.touched {
+		if c.hasTouched() {
 			return errUnknownSession
 		}
 		if s.id != c.schema.base.id {
@@ -85,6 +85,18 @@ func (c *conn) readBack(ctx context.Context) error {
 	c.setSession(s)
 	c.sessionRead()
 	return nil
+}
+
+// hasTouched: a statement may have changed the session since it was opened.
+func (c *conn) hasTouched() bool {
+	return c.touched || c.fired && c.schema.snapshot.HasEventTriggers()
+}
+
+// fire notes that event triggers may have changed the session, if there are any.
+func (c *conn) fire() {
+	c.fired = true
+	c.changed = c.changed || c.schema == nil
+	c.setSession(nil)
 }
 
 var errUnknownSession = errors.New("mlcache: the state of the session is not known")

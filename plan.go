@@ -49,7 +49,9 @@ type plan struct {
 	// may change anything that the names in a text depend on. movesPath: of that
 	// only the search path and the role, to the schemas toPath if that is not nil.
 	touchesSession, touchesNames, movesPath bool
-	toPath                                  []string
+	// fires: event triggers may answer it, and whether there are any is not known; see conn.fired.
+	fires  bool
+	toPath []string
 
 	decoded   atomic.Pointer[decodedColumns]
 	churn     churn

@@ -13,7 +13,7 @@ import (
 func blindPlan(text string, reason Reason) *plan {
 	info := parseEither(text)
 	closure := catalog.NoCatalog(info)
-	p := &plan{info: info, reason: reason, ddl: closure.DDL}
+	p := &plan{info: info, reason: reason, ddl: closure.DDL, fires: info.Fires}
 	p.writesAll = closure.WritesAll || closure.DDL || len(closure.Writes) > 0 || info.Kind == sqlinfo.Unknown
 	p.anything = closure.WritesAll && closure.Session
 	p.setSession(info, closure.Session)

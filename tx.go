@@ -178,6 +178,9 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 		}
 		c.endTx()
 	}
+	if p.fires {
+		c.fire()
+	}
 	if isTx && p.touchesSession {
 		// At once, too: names resolve differently from here on.
 		c.touch(true, p.touchesNames)

@@ -259,6 +259,8 @@ func (b *builder) tie(s *Snapshot, l link) {
 		} else {
 			s.builtinCasts = append(s.builtinCasts, builtinCast{l.e, f})
 		}
+	case "event trigger":
+		s.eventTrigger = l.a
 	case "closed schema":
 		s.closed[l.a] = true
 	case "date type":

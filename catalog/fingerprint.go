@@ -28,7 +28,7 @@ const (
 //
 // It covers whatever can change the answer to a query, or the effect of a write,
 // without a row being written: schemas, relations and their columns, defaults,
-// constraints, inheritance, rules, triggers, policies, functions, aggregates,
+// constraints, inheritance, rules, triggers, event triggers, policies, functions, aggregates,
 // operators and their classes, casts, types, enums, ranges, collations, text
 // search configurations, extensions, foreign tables, rights, roles and their
 // memberships, and the defaults of settings for roles and databases.
@@ -115,6 +115,7 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
 ` + rowHash + `x.inhrelid` + rowHashEnd + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_rewrite x WHERE x.ev_class NOT IN (SELECT oid FROM temps)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_trigger x WHERE x.tgfoid >= 16384 AND x.tgrelid NOT IN (SELECT oid FROM temps)),
+` + rowHash + `x.oid` + rowHashEnd + `pg_event_trigger x),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_policy x),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),
 ` + rowHash + `x.aggfnoid::pg_catalog.oid` + rowHashEnd + `pg_aggregate x WHERE x.aggfnoid >= 16384),

@@ -17,6 +17,7 @@ type reading struct {
 	exact         bool // every one of funcs is certainly a call
 	variables     bool // a name may be that of a variable's type
 	maintains     bool // see sqlinfo.Info
+	fires         bool // see sqlinfo.Info
 	late          bool // what stands behind the names may run later on
 	funcs, attrs  []sqlinfo.Name
 	types         []sqlinfo.Name
@@ -32,7 +33,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
 		reads: info.Reads, writes: info.Writes, writesAll: info.WritesAll,
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
-		maintains: info.Maintains, variables: info.Kind == sqlinfo.Write, // it may be a DO
+		maintains: info.Maintains, fires: info.Fires, variables: info.Kind == sqlinfo.Write, // it may be a DO
 		late:  info.Kind == sqlinfo.Other, // DECLARE: the rows are made when they are fetched
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail, setsConstants: info.ChangedSettings != nil,
@@ -42,7 +43,7 @@ func readingOf(info *sqlinfo.Info) *reading {
 func readingOfBody(b *sqlinfo.Body) *reading {
 	return &reading{
 		reads: b.Reads, writes: b.Writes, writesAll: b.WritesAll,
-		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown, maintains: b.Maintains,
+		ddl: b.DDL, session: b.Session || b.DDL, unknown: b.Unknown, maintains: b.Maintains, fires: b.Fires,
 		funcs: b.Funcs, attrs: b.Attrs, types: b.Types, operators: b.Operators, dateCasts: b.DateCasts,
 		times: b.Times, refusal: b.Refusal, detail: b.Detail,
 	}

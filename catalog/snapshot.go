@@ -24,6 +24,8 @@ type Snapshot struct {
 	// types, ranges.
 	dateTypes map[string]bool
 	times     times
+	// eventTrigger is the name of an event trigger that commands may fire; "" for none.
+	eventTrigger string
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
 	// casts holds all casts by functions of the user; see types.go.
@@ -38,6 +40,9 @@ type Snapshot struct {
 
 // Fingerprint identifies the state of the schema that the snapshot shows.
 func (s *Snapshot) Fingerprint() string { return s.fingerprint }
+
+// HasEventTriggers reports whether commands fire event triggers, whatever these do.
+func (s *Snapshot) HasEventTriggers() bool { return s.eventTrigger != "" }
 
 // oid is an object identifier of PostgreSQL, unique within its catalog.
 type oid uint32

@@ -286,6 +286,9 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 	if r.maintains {
 		w.maintains(f)
 	}
+	if r.fires && w.s.eventTrigger != "" {
+		w.opaque("event trigger " + w.s.eventTrigger)
+	}
 	if !f.immutable {
 		for _, c := range r.dateCasts {
 			w.casts = append(w.casts, castIn{c, f})

@@ -16,8 +16,8 @@ type Body struct {
 	WritesAll bool
 	// DDL: it changes the schema.
 	DDL bool
-	// Maintains is as in Info.
-	Maintains bool
+	// Maintains and Fires are as in Info.
+	Maintains, Fires bool
 	// Session: it changes the state of the session or the transaction.
 	Session bool
 	// Unknown: the body is not understood, or runs SQL that is not in its text. It
@@ -106,7 +106,7 @@ func parseSQLBody(text string) *Body {
 func bodyOf(i *Info) *Body {
 	return &Body{Reads: i.Reads, Writes: i.Writes, Funcs: i.Funcs, Attrs: i.Attrs,
 		Types: i.Types, DateCasts: i.DateCasts, Operators: i.Operators,
-		WritesAll: i.WritesAll, DDL: i.DDL, Maintains: i.Maintains, Session: i.ChangesSession}
+		WritesAll: i.WritesAll, DDL: i.DDL, Maintains: i.Maintains, Fires: i.Fires, Session: i.ChangesSession}
 }
 
 // parsePLBody reads a block of PL/pgSQL as one long text in which everything may
@@ -155,14 +155,19 @@ func (s *scanner) bodyWord() {
 		}
 		s.info.WritesAll = true
 		switch s.cur.Keyword.word() {
-		case kwTruncate, kwRefresh, kwCopy:
+		case kwTruncate, kwCopy:
+		case kwRefresh:
+			s.info.Fires = true
 		default:
-			s.info.DDL = true
+			s.info.DDL, s.info.Fires = true, true
 		}
 	case kwSet:
 		s.changesSession = s.changesSession || s.commandStart() && s.afterCommand()
 	case kwVacuum, kwAnalyze, kwAnalyse, kwCluster, kwReindex:
-		s.info.Maintains = s.info.Maintains || s.commandStart()
+		if s.commandStart() {
+			s.info.Maintains = true
+			s.info.Fires = s.info.Fires || isWord(s.cur, kwReindex)
+		}
 	case kwReset, kwDiscard, kwCommit, kwRollback, kwDeallocate:
 		s.changesSession = s.changesSession || s.commandStart()
 	}

@@ -96,7 +96,7 @@ func (s *scanner) dml(f *frame) {
 }
 
 func (s *scanner) selectInto() {
-	s.info.Kind, s.info.DDL = Write, true
+	s.info.Kind, s.info.DDL, s.info.Fires = Write, true, true
 	s.info.Refusal, s.info.Detail = ReasonSelectInto, ""
 	for isNameToken(s.next) {
 		s.advance()

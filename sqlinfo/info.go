@@ -104,6 +104,10 @@ type Info struct {
 	// them must be derived anew.
 	DDL bool
 
+	// Fires: a command that event triggers may answer: DDL, SELECT INTO, REFRESH
+	// MATERIALIZED VIEW, and REINDEX, from PostgreSQL 17 on.
+	Fires bool
+
 	// Maintains: VACUUM, ANALYZE, CLUSTER or REINDEX, which compute the expressions of
 	// indexes anew, whatever these call.
 	Maintains bool

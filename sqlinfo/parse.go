@@ -111,6 +111,7 @@ func combine(parts []*Info, count int) *Info {
 		out.DDL = out.DDL || p.DDL
 		out.Temp = out.Temp || p.Temp
 		out.Maintains = out.Maintains || p.Maintains
+		out.Fires = out.Fires || p.Fires
 		out.ChangesSession = out.ChangesSession || p.ChangesSession
 		out.Params = max(out.Params, p.Params)
 		for _, l := range []struct {

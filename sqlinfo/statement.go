@@ -132,7 +132,7 @@ func (s *scanner) verb() {
 	case kwSet, kwReset, kwDiscard, kwDeallocate, kwListen, kwUnlisten, kwLoad:
 		s.session()
 	case kwVacuum, kwAnalyze, kwAnalyse, kwCluster, kwReindex:
-		info.Kind, info.Maintains = Other, true
+		info.Kind, info.Maintains, info.Fires = Other, true, isWord(s.cur, kwReindex)
 		s.skipRest()
 	case kwShow, kwFetch, kwMove, kwClose, kwNotify, kwLock, kwCheckpoint:
 		info.Kind = Other
@@ -209,7 +209,7 @@ func hasPrefix(s, p string) bool { return len(s) >= len(p) && s[:len(p)] == p }
 // definition reads DDL: every name in it is taken for a relation read, a relation
 // changed and, before a parenthesis, a function.
 func (s *scanner) definition() {
-	s.info.Kind, s.info.DDL = Write, true
+	s.info.Kind, s.info.DDL, s.info.Fires = Write, true, true
 	s.everything, s.ddl = true, true
 	s.frames[0].state = stExpr
 	create := s.word(kwCreate)

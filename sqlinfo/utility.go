@@ -42,7 +42,7 @@ func (s *scanner) truncate() {
 
 // refresh reads REFRESH MATERIALIZED VIEW [CONCURRENTLY] name.
 func (s *scanner) refresh() {
-	s.info.Kind = Write
+	s.info.Kind, s.info.Fires = Write, true
 	s.advance()
 	s.word(kwMaterialized)
 	s.word(kwView)
@@ -136,7 +136,7 @@ func (s *scanner) explain() {
 	info := s.info
 	if !analyze {
 		// A plan is made, nothing is run.
-		info.WritesAll, info.DDL, info.Temp = false, false, false
+		info.WritesAll, info.DDL, info.Temp, info.Fires = false, false, false, false
 		s.writes = s.writes.reset()
 		info.Kind = Read
 	} else if info.Kind == Session || info.Kind == Other {
@@ -207,7 +207,7 @@ func (s *scanner) do() {
 	for _, op := range b.Operators {
 		s.operator(op)
 	}
-	info.Maintains = b.Maintains
+	info.Maintains, info.Fires = b.Maintains, b.Fires
 }
 
 // declare reads DECLARE name ... CURSOR ... FOR query.
