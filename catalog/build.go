@@ -30,6 +30,7 @@ type builder struct {
 	triggers     map[oid]*trigger
 	depends      []depend
 	times        times
+	oldStrings   bool
 }
 
 type link struct {
@@ -100,7 +101,8 @@ func (b *builder) addFunction(r *rowReader) {
 		f.defaults = &code{language: "sql", text: "SELECT " + defaults, qualified: true}
 	}
 	source, parsed := r.text(), r.text()
-	f.owner, f.roleSet, f.texts = r.text(), r.truth(), r.truth()
+	f.owner, f.roleSet, b.oldStrings = r.text(), r.truth(), r.truth() || b.oldStrings
+	f.texts = r.truth()
 	f.definer = f.owner != ""
 	if sets {
 		var ok bool
@@ -162,6 +164,7 @@ func (b *builder) build() *Snapshot {
 	s := &Snapshot{
 		fingerprint:    b.fingerprint,
 		times:          b.times,
+		oldStrings:     b.oldStrings,
 		relations:      make(map[string]map[string]*relation),
 		functions:      make(map[string]map[string][]*function),
 		relationsNamed: make(map[string][]*relation),

@@ -222,11 +222,12 @@ func (w *walk) dynamic(fn *function, f frame) {
 // ones which they call; so what they call is followed all the same.
 func (w *walk) body(fn *function, f frame) {
 	r := fn.body.reading()
-	w.backslash = w.backslash || !fn.body.qualified && strings.IndexByte(fn.body.text, '\\') >= 0
+	backslash := !fn.body.qualified && strings.IndexByte(fn.body.text, '\\') >= 0
+	w.backslash = w.backslash || backslash
 	if fn.volatility == 'v' {
 		w.refuse(f, ReasonVolatileFunction, fn.String())
 	}
-	if r.unknown {
+	if r.unknown || backslash && w.s.oldStrings {
 		w.dynamic(fn, f)
 		return
 	}

@@ -29,7 +29,7 @@ func parts(version int) []part {
 	return []part{
 		{queryRelations, 7, (*builder).addRelation},
 		{queryColumns, 2, (*builder).addColumns},
-		{functions, 16, (*builder).addFunction},
+		{functions, 17, (*builder).addFunction},
 		{queryBuiltins, 3, (*builder).addBuiltin},
 		{queryRules, 5, (*builder).addRule},
 		{queryPolicies, 3, (*builder).addPolicy},
@@ -61,7 +61,7 @@ WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
 GROUP BY 1`
 
 // Of a function's settings search_path and the role matter: they decide what the names
-// in the body mean. The path comes behind a "=", which tells an empty one from none;
+// in the body mean; and standard_conforming_strings, by which it is read. The path comes behind a "=", which tells an empty one from none;
 // the owner only if the function runs as that role.
 const queryFunctionsHead = `SELECT p.oid::text, n.nspname::text, p.proname::text, p.prokind::text,
   p.provolatile::text, l.lanname::text, e.extname::text,
@@ -74,6 +74,7 @@ const queryFunctionsHead = `SELECT p.oid::text, n.nspname::text, p.proname::text
 const queryFunctionsTail = `,
   CASE WHEN p.prosecdef THEN pg_get_userbyid(p.proowner) END::text,
   EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'role=%' OR s LIKE 'session\_authorization=%')::text,
+  EXISTS (SELECT FROM unnest(p.proconfig) AS s WHERE s LIKE 'standard\_conforming\_strings=%' AND s NOT LIKE '%=on')::text,
   EXISTS (SELECT FROM unnest(p.proargtypes::oid[]) AS a(typ) JOIN pg_type y ON y.oid = a.typ
     WHERE y.typcategory NOT IN ('B', 'D', 'N', 'T', 'G', 'I', 'E') OR y.typname LIKE 'reg%')::text
 FROM pg_proc p

@@ -78,7 +78,7 @@ func (s *schema) functionWith(name, volatility, language, body string, path, def
 	if path != nil {
 		path = fmt.Sprint("=", path)
 	}
-	s.b.addFunction(row(id, "public", name, "f", volatility, language, nil, 0, args, path, defaults, body, nil, nil, false))
+	s.b.addFunction(row(id, "public", name, "f", volatility, language, nil, 0, args, path, defaults, body, nil, nil, false, false))
 	return id
 }
 

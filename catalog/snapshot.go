@@ -24,6 +24,9 @@ type Snapshot struct {
 	// types, ranges.
 	dateTypes map[string]bool
 	times     times
+	// oldStrings: some function sets standard_conforming_strings off, and so may be behind
+	// any call. PL/pgSQL keeps a body as it was read at the first call of a session.
+	oldStrings bool
 	// eventTrigger is the name of an event trigger that commands may fire; "" for none.
 	eventTrigger string
 	// implicit holds the functions of implicit casts, which no text shows.

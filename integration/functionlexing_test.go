@@ -1,0 +1,49 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/mlcache/mlcache/integration/harness"
+)
+
+const lexedFunctions = `
+CREATE TABLE t (v int); INSERT INTO t VALUES (1);
+CREATE FUNCTION reads() RETURNS text STABLE LANGUAGE sql SET standard_conforming_strings = off
+	AS $$ SELECT 'x\'' || (SELECT max(v)::text FROM public.t) --' $$;
+CREATE FUNCTION reads_zero() RETURNS text STABLE LANGUAGE plpgsql SET standard_conforming_strings = 0
+	AS $$ BEGIN RETURN 'x\'' || (SELECT max(v)::text FROM public.t); --'
+	END $$;
+CREATE FUNCTION behind() RETURNS text STABLE LANGUAGE sql AS $$ SELECT 'x\'' || (SELECT max(v)::text FROM public.t) --' $$;
+CREATE FUNCTION reads_behind() RETURNS text STABLE LANGUAGE plpgsql SET standard_conforming_strings = off AS $$ BEGIN RETURN behind(); END $$;
+CREATE FUNCTION writes() RETURNS text LANGUAGE sql SET standard_conforming_strings = off AS $$ SELECT 'a\'' ; UPDATE public.t SET v = v + 1; SELECT 'b' --'
+	$$;
+CREATE FUNCTION writes_pl() RETURNS text LANGUAGE plpgsql SET standard_conforming_strings = off AS $$ BEGIN PERFORM 'a\'' ; UPDATE public.t SET v = v + 1; RETURN 'b'; --'
+	END $$`
+
+// A function whose own settings say how its text is read is read so.
+func TestFunctionsThatSetHowTheyAreRead(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, `SET check_function_bodies = off`, lexedFunctions)
+	plain, db := harness.Open(t, "pgx", dsn), harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	for _, query := range []string{"SELECT reads()", "SELECT reads_zero()", "SELECT reads_behind()"} {
+		before := harness.Query(t, db, query)
+		harness.Query(t, db, query)
+		harness.Exec(t, db, "UPDATE t SET v = v + 1")
+		want := harness.Query(t, plain, query)
+		if want.String() == before.String() {
+			t.Errorf("%s: nothing has changed", query)
+		}
+		harness.Same(t, query, harness.Query(t, db, query), want)
+	}
+	const query = "SELECT v FROM t"
+	for _, write := range []string{"SELECT writes()", "SELECT writes_pl()", "DO 'BEGIN PERFORM writes(); END'"} {
+		before := untilHit(t, db, query)
+		harness.Query(t, db, write)
+		want := harness.Query(t, plain, query)
+		if want.String() == before.String() {
+			t.Errorf("%s: nothing was written", write)
+		}
+		harness.Same(t, write, harness.Query(t, db, query), want)
+	}
+}
