@@ -124,6 +124,22 @@ func (s *planShard) count(pc *planCache, k planKey, p *plan, put bool) {
 	}
 }
 
+// keepOnly lets go of the plans of all other states of the schema: nobody asks for them
+// again, and each holds the whole state.
+func (pc *planCache) keepOnly(schema *schemaState) {
+	for i := range pc.shards {
+		s := &pc.shards[i]
+		s.mu.Lock()
+		for key, p := range s.plans {
+			if key.schema != schema {
+				delete(s.plans, key)
+				s.bytes -= p.counted
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
 // notThePlans are what plans refer to and do not hold.
 var notThePlans = map[reflect.Type]int{
 	reflect.TypeFor[*schemaState]():       0,

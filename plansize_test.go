@@ -170,3 +170,32 @@ func namedValues(args ...any) []driver.NamedValue {
 	}
 	return out
 }
+
+// Each change of the schema makes new plans, and those of before go with the state that
+// they hold.
+func TestPlansOfFormerStatesAreLetGo(t *testing.T) {
+	e, _, sess := planningEngine(t)
+	var st *schemaState
+	for range 20 {
+		st = &schemaState{}
+		for n := range 50 {
+			text := wideText(3, n)
+			e.plans.get(planKey{text: text, schema: st}, func() *plan { return e.newPlan(text, nil, st, sess) })
+		}
+		e.plans.keepOnly(st)
+	}
+	plans, bytes := 0, 0
+	for i := range e.plans.shards {
+		for key, p := range e.plans.shards[i].plans {
+			plans++
+			bytes += p.counted
+			if key.schema != st {
+				t.Fatal("a plan of a former state is kept")
+			}
+		}
+		bytes -= e.plans.shards[i].bytes
+	}
+	if plans != 50 || bytes != 0 {
+		t.Errorf("%d plans, and %d bytes that are not counted", plans, bytes)
+	}
+}

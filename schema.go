@@ -54,7 +54,7 @@ type schemaLoader struct {
 	last    *schemaState   // the newest that had a snapshot
 	first   *firstAnswer   // to be kept by the next load; nil for none
 	loading *schemaLoading // nil if none is under way
-	hasty   bool           // the last load took longer than statements wait
+	hasty   bool           // the last load took longer than statements wait, or failed slowly
 	stale   uint64         // how often the state was dropped; a load that lost a race is thrown away
 	told    bool           // another process, or another pool, has told of the last change
 	retryAt time.Time      // after a failure, not before this
@@ -103,6 +103,9 @@ const (
 	// connection to be there, of which the origin may have none left, and for all.
 	connectPatience = 500 * time.Millisecond
 	schemaPatience  = 2 * time.Second
+	// failurePatience is after what time a failure is one that was waited for: another
+	// session's lock, say, which the next load would wait for again.
+	failurePatience = 250 * time.Millisecond
 )
 
 // soon is get for a statement. It does not wait for long: without the state the
@@ -213,9 +216,10 @@ func (l *schemaLoader) start() {
 			}
 		}).Stop()
 		began := time.Now()
-		l.load(ld, stale)
+		ok := l.load(ld, stale)
+		took := time.Since(began)
 		l.mu.Lock()
-		l.hasty = time.Since(began) > schemaPatience || !ld.connected.Load()
+		l.hasty = took > schemaPatience || !ok && took > failurePatience || !ld.connected.Load()
 		l.mu.Unlock()
 	})
 }
@@ -248,7 +252,8 @@ func (l *schemaLoader) news() {
 	l.drop()
 }
 
-func (l *schemaLoader) load(ld *schemaLoading, stale uint64) {
+// load returns false if there is no answer that could be used.
+func (l *schemaLoader) load(ld *schemaLoading, stale uint64) (ok bool) {
 	ctx := l.engine.background
 	l.mu.Lock()
 	last, first := l.last, l.first
@@ -289,6 +294,7 @@ func (l *schemaLoader) load(ld *schemaLoading, stale uint64) {
 			l.settle(st, last, told)
 		}
 		l.current.Store(st)
+		l.engine.plans.keepOnly(st)
 		if st.snapshot == nil {
 			break
 		}
@@ -299,6 +305,7 @@ func (l *schemaLoader) load(ld *schemaLoading, stale uint64) {
 			l.engine.tasks.Go(l.watch)
 		}
 	}
+	return err == nil
 }
 
 // tell tells an operator of a catalog that was read, unless it is the same as the one before.

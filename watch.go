@@ -258,6 +258,7 @@ func (l *schemaLoader) refresh(old *schemaState) {
 	l.current.Store(st)
 	l.last = st
 	l.mu.Unlock()
+	l.engine.plans.keepOnly(st)
 	l.looks.done(time.Now())
 	l.settle(st, old, false)
 }

@@ -126,3 +126,27 @@ func TestReadsThatWriteWithoutTheCatalog(t *testing.T) {
 		t.Errorf("a read of a table without a catalog ended answers of others: %+v", got)
 	}
 }
+
+// A lock of another session keeps the catalog from being read, which is waited for once and
+// not by every other statement for as long as the lock is held.
+func TestALockedViewIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE TABLE a (v int)", "CREATE VIEW over AS SELECT v FROM a", "CREATE TABLE b (v int)")
+	migration, err := harness.Open(t, "pgx", dsn).BeginTx(harness.Context(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer migration.Rollback()
+	harness.Query(t, migration, "ALTER TABLE a ADD COLUMN w int")
+	db := harness.Open(t, "mlcache", dsn)
+	var waited time.Duration
+	for range 20 {
+		start := time.Now()
+		harness.Query(t, db, "SELECT v FROM b")
+		waited += time.Since(start)
+		time.Sleep(300 * time.Millisecond)
+	}
+	if waited > 2500*time.Millisecond {
+		t.Errorf("20 statements about another table took %v", waited)
+	}
+}
