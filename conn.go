@@ -296,6 +296,6 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	res, err := originExec(ctx, c.origin, query, args)
-	change.done(err)
+	change.called(err)
 	return res, err
 }

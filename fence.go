@@ -145,7 +145,7 @@ func (c *conn) takeBack() {
 	}
 	c.lookAtTypes()
 	outcome := invalidation.Committed
-	if c.pgx == nil || c.pgx.PgConn().IsClosed() || c.pgx.PgConn().IsBusy() {
+	if !c.inStep() {
 		outcome = invalidation.Unknown // what its user has asked for last may come yet
 	}
 	_ = raw.Release(context.Background(), outcome) // what could not be told is queued

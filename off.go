@@ -43,7 +43,7 @@ func (c *conn) passOff(ctx context.Context, src source, args []driver.NamedValue
 	}
 	rows, err := src.rows(ctx, c.origin, args)
 	if err != nil {
-		change.done(err)
+		change.called(err)
 		return nil, err
 	}
 	return endOnClose(rows, change.done), nil
@@ -56,6 +56,6 @@ func (c *conn) execOff(ctx context.Context, text string, args []driver.NamedValu
 		return nil, err
 	}
 	res, err := run()
-	change.done(err)
+	change.called(err)
 	return res, err
 }

@@ -4,7 +4,6 @@ import (
 	"database/sql/driver"
 	"errors"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/invalidation"
@@ -18,7 +17,7 @@ import (
 // transaction has changed nothing, and neither has a text that did not parse.
 // Of anything else (CALL and DO can commit half-way) a part may have been committed,
 // but is visible by then. Without an answer the change may become visible later.
-func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
+func (c *conn) outcome(p *plan, was before, err error) invalidation.Outcome {
 	if err == nil {
 		return invalidation.Committed
 	}
@@ -26,21 +25,21 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 		return invalidation.RolledBack // it was never sent
 	}
 	var pe *pgconn.PgError
-	if c.pgx == nil && !errors.As(err, &pe) {
+	switch {
+	case errors.As(err, &pe):
+	case c.pgx == nil:
 		return invalidation.Unknown // no telling what another driver's errors mean
-	}
-	if errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
-		return invalidation.RolledBack // it was never sent
-	}
-	if p != nil && !errors.As(err, &pe) && c.inStep() {
-		return invalidation.RolledBack // the same: an argument cannot be encoded, say
+	case c.neverSent(p, was, err):
+		return invalidation.RolledBack
+	case c.inStep():
+		return invalidation.Committed // as far as anything has been; what came of it could not be read
+	default:
+		return invalidation.Unknown
 	}
 	switch {
-	case errors.Is(err, pgx.ErrTxCommitRollback):
-		return invalidation.Committed
-	case !errors.As(err, &pe) || pe.SeverityUnlocalized != "ERROR":
+	case pe.SeverityUnlocalized != "ERROR":
 		return invalidation.Unknown
-	case p == nil || wasTx || p.info.Statements > 1:
+	case p == nil || was.inTx || p.info.Statements > 1:
 		return invalidation.Committed
 	case p.info.Atomic && !p.writesAll, p.info.Kind == sqlinfo.Unknown && ofWholeText(pe):
 		return invalidation.RolledBack
@@ -49,9 +48,42 @@ func (c *conn) outcome(p *plan, wasTx bool, err error) invalidation.Outcome {
 	}
 }
 
-// inStep says whether the origin has answered all that was sent to it. After an error
-// that is not the server's, a statement was then never sent: when the answer to one
-// that was does not come, pgx closes the connection.
+// before is what was known of a connection when it was asked for a change.
+type before struct {
+	inTx   bool
+	closed bool // by pgx, which refuses then to send anything
+}
+
+func (c *conn) before() before {
+	return before{inTx: c.inTx(), closed: c.pgx != nil && c.pgx.IsClosed()}
+}
+
+// noResult is the error of the origin's Query or Exec itself, in place of a result. One that comes while rows are read,
+// as from a codec, is none: the statement has been carried out.
+type noResult struct{ error }
+
+func (e noResult) Unwrap() error { return e.error }
+
+// neverSent says whether pgx has failed before it sent the statement, by an error that is not the server's.
+//
+// When the connection is lost while pgx waits for the answer, it may say that the connection is closed and that it is
+// safe to try again, or driver.ErrBadConn: only where it was closed before, or is open still, that is so.
+func (c *conn) neverSent(p *plan, was before, err error) bool {
+	switch {
+	case was.closed:
+		return true
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, pgconn.ErrConnClosed):
+		return !c.pgx.IsClosed()
+	case pgconn.SafeToRetry(err):
+		return true
+	case p == nil || p.info.Kind == sqlinfo.Unknown:
+		return false // who makes up the text may have used the connection
+	}
+	// An argument cannot be encoded, say. When the answer to what was sent does not come, pgx closes the connection.
+	return errors.As(err, new(noResult)) && c.inStep()
+}
+
+// inStep says whether the origin has answered all that was sent to it.
 func (c *conn) inStep() bool {
 	return c.pgx != nil && !c.pgx.PgConn().IsClosed() && !c.pgx.PgConn().IsBusy()
 }

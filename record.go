@@ -72,7 +72,7 @@ func (c *conn) recordWire(ctx context.Context, query string, args []driver.Named
 	}
 	rows, err := c.pgx.Query(ctx, query, pgxArgs...)
 	if err != nil {
-		callOnEnd(onEnd, err)
+		callOnEnd(onEnd, noResult{err})
 		if pgconn.SafeToRetry(err) {
 			return nil, driver.ErrBadConn
 		}

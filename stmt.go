@@ -84,7 +84,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		return nil, err
 	}
 	res, err := s.exec(ctx, query, args)
-	change.done(err)
+	change.called(err)
 	return res, err
 }
 

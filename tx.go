@@ -89,8 +89,9 @@ func (t *tx) Commit() error {
 		defer c.endTx()
 		return errors.Join(err, t.origin.Rollback())
 	}
+	was := c.before()
 	err = t.origin.Commit()
-	fence.release(c.outcome(nil, true, err))
+	fence.release(c.outcome(nil, was, err))
 	if c.tx.pendingDDL {
 		c.engine.schema.drop()
 	}
@@ -132,18 +133,18 @@ type change struct {
 	conn  *conn
 	plan  *plan
 	fence fence
-	wasTx bool
+	was   before
 }
 
 // beforeChange does what must precede the statement; done must be called with
 // the statement's outcome once the origin has finished it. After an error,
 // ErrRedisDown, the statement must not be run.
 func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error) {
-	ch = change{conn: c, plan: p, wasTx: c.inTx()}
-	if ch.wasTx {
+	ch = change{conn: c, plan: p, was: c.before()}
+	if ch.was.inTx {
 		c.collect(p)
 	}
-	if !ch.wasTx || p.mayCommit() || p.anything || c.tx.doubt {
+	if !ch.was.inTx || p.mayCommit() || p.anything || c.tx.doubt {
 		if ch.fence, err = c.fence(ctx, p); err != nil {
 			return ch, err
 		}
@@ -156,9 +157,17 @@ func (c *conn) beforeChange(ctx context.Context, p *plan) (ch change, err error)
 
 func (ch *change) done(err error) {
 	c := ch.conn
-	ch.fence.release(c.outcome(ch.plan, ch.wasTx, err))
+	ch.fence.release(c.outcome(ch.plan, ch.was, err))
 	c.wroteElsewhere(ch.plan)
-	c.afterChange(ch.plan, ch.wasTx, err)
+	c.afterChange(ch.plan, ch.was.inTx, err)
+}
+
+// called is done with what the origin's Query or Exec has returned itself.
+func (ch *change) called(err error) {
+	if err != nil {
+		err = noResult{err}
+	}
+	ch.done(err)
 }
 
 func (c *conn) afterChange(p *plan, wasTx bool, err error) {
