@@ -255,12 +255,18 @@ func (r *hubRef) asks(a *asker) {
 	r.hub.askers[r] = a
 }
 
+func (r *hubRef) asksNoMore() {
+	r.hub.listening.Lock()
+	defer r.hub.listening.Unlock()
+	delete(r.hub.askers, r)
+}
+
 func (r *hubRef) release() error {
 	r.once.Do(func() {
 		r.hub.listening.Lock()
 		delete(r.hub.schemaListeners, r)
-		delete(r.hub.askers, r)
 		r.hub.listening.Unlock()
+		defer r.asksNoMore() // the versions ask until they are closed
 		hubs.Lock()
 		r.hub.users--
 		last := r.hub.users == 0

@@ -89,6 +89,7 @@ func (o *orphan) args(guard string) []any {
 // adoptOrphans takes the orphans of a poll's answer over. Called with v.mu held.
 func (v *Versions) adoptOrphans(list []orphan) {
 	now := time.Now()
+	v.asked = v.asked || len(list) > 0
 	for id, since := range v.leaving {
 		// The queue has been delivered since, and what it had no room for is told of nowhere.
 		if now.Sub(since) > leavingAtMost {
@@ -138,14 +139,14 @@ func (v *Versions) inDoubt(key string, d *doubt) {
 	case v.wakeDoubt <- struct{}{}:
 	default:
 	}
-	if v.resolving || v.closed {
+	if v.resolving != nil || v.closed {
 		return
 	}
-	v.resolving = true
+	v.resolving = make(chan struct{})
 	v.tasks.Go(v.resolve)
 }
 
-// resolve asks what has become of the changes in doubt, until there are none.
+// resolve asks what has become of the changes in doubt, until there are none, or Close does it.
 func (v *Versions) resolve() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -156,30 +157,13 @@ func (v *Versions) resolve() {
 		case <-v.wakeDoubt:
 		case <-timer.C:
 		}
-		now := time.Now()
-		v.mu.Lock()
-		var due, own []*doubt
-		for key, d := range v.doubts {
-			switch {
-			case d.orphan != nil && now.Sub(d.seen) > orphanKept:
-				delete(v.doubts, key)
-			case now.Before(d.next):
-			case d.orphan != nil && strings.HasPrefix(d.orphan.id, v.process):
-				own = append(own, d)
-			default:
-				due = append(due, d)
-			}
-		}
-		v.mu.Unlock()
-		for _, d := range own {
-			v.settle(d, "=")
-		}
-		if len(due) > 0 {
-			v.askOver(due)
+		if !v.isClosed() {
+			v.resolveDue(v.ctx, time.Now())
 		}
 		v.mu.Lock()
 		if len(v.doubts) == 0 || v.closed {
-			v.resolving = false
+			close(v.resolving)
+			v.resolving = nil
 			v.mu.Unlock()
 			return
 		}
@@ -194,36 +178,53 @@ func (v *Versions) resolve() {
 	}
 }
 
-// askOver asks whether these are over, and ends those that are.
-func (v *Versions) askOver(due []*doubt) {
-	list := make([]Doubt, len(due))
-	for i, d := range due {
-		list[i] = d.Doubt
-	}
-	over := v.cfg.Over(v.ctx, list)
-	for i, d := range due {
-		if i < len(over) && over[i] {
-			if d.orphan == nil {
-				v.overHere(d)
-			} else {
-				v.settle(d, d.orphan.number)
-			}
-			continue
+// resolveDue asks of the doubts that are due by then whether they are over, and ends those that are.
+func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
+	var due []*doubt
+	var list []Doubt
+	var own []*doubt // fences of this process itself, of which it knows
+	v.mu.Lock()
+	for key, d := range v.doubts {
+		switch {
+		case d.orphan != nil && time.Since(d.seen) > orphanKept:
+			delete(v.doubts, key)
+		case by.Before(d.next):
+		case d.orphan != nil && strings.HasPrefix(d.orphan.id, v.process):
+			own = append(own, d)
+		default:
+			due, list = append(due, d), append(list, d.Doubt)
 		}
-		v.mu.Lock()
-		d.next = time.Now().Add(d.pause)
-		d.pause = min(2*d.pause, doubtPause)
-		v.mu.Unlock()
+	}
+	v.mu.Unlock()
+	for _, d := range own {
+		v.settle(ctx, d, "=")
+	}
+	if len(due) == 0 {
+		return
+	}
+	over := v.cfg.Over(ctx, list)
+	for i, d := range due {
+		switch {
+		case i >= len(over) || !over[i]:
+			v.mu.Lock()
+			d.next = time.Now().Add(d.pause)
+			d.pause = min(2*d.pause, doubtPause)
+			v.mu.Unlock()
+		case d.orphan == nil:
+			v.overHere(ctx, d)
+		default:
+			v.settle(ctx, d, d.orphan.number)
+		}
 	}
 }
 
 // settle takes down the fence of an orphan. If Redis does not answer, a poll tells of it again.
-func (v *Versions) settle(d *doubt, guard string) {
+func (v *Versions) settle(ctx context.Context, d *doubt, guard string) {
 	v.mu.Lock()
 	delete(v.doubts, d.ID)
 	o := *d.orphan
 	v.mu.Unlock()
-	r, err := v.call(v.ctx, "settle", o.args(guard)...)
+	r, err := v.call(ctx, "settle", o.args(guard)...)
 	if err != nil {
 		return
 	}
@@ -275,7 +276,7 @@ func (v *Versions) doubtCells(d *doubt) {
 }
 
 // overHere ends a doubt of this process: the change is visible by now, or never will be.
-func (v *Versions) overHere(d *doubt) {
+func (v *Versions) overHere(ctx context.Context, d *doubt) {
 	n := news{outcome: Committed, all: d.all, cells: d.cells, assumes: d.assumes}
 	if d.fence == nil {
 		v.mu.Lock()
@@ -298,5 +299,5 @@ func (v *Versions) overHere(d *doubt) {
 			n.outcome = Unknown
 		}
 	}
-	_ = v.release(context.WithoutCancel(v.ctx), n) // what cannot be told is queued
+	_ = v.release(ctx, n) // what cannot be told is queued
 }

@@ -167,7 +167,11 @@ func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Durat
 	v.mu.Lock()
 	from, losses := v.polled, v.losses
 	v.mu.Unlock()
-	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds(), v.process)
+	finder := v.process
+	if v.cfg.Over == nil {
+		finder = "" // it cannot find out what has become of fences, and must not keep others from it
+	}
+	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds(), finder)
 	if err != nil {
 		return false, 0, err
 	}

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,8 +39,8 @@ type Config struct {
 
 	// Over finds out what has become of changes in doubt: over[i] says that doubts[i] has been made visible by now or never
 	// will be. It must be certain of a true; false is for what is not over, and for what it cannot find out now, and it is asked again then. It runs in
-	// the background, one call at a time, and may take its time. Nil: fences name no holders, and a fence that is not
-	// renewed ends by its lease.
+	// the background and in Close, one call at a time, and may take its time, but not after ctx has ended. Nil: fences name
+	// no holders, and a fence that is not renewed ends by its lease.
 	Over func(ctx context.Context, doubts []Doubt) (over []bool)
 
 	// IdleAfter is how long nobody must have read, or asked for versions, for this process to stop asking Redis. Live then
@@ -98,7 +96,8 @@ type Versions struct {
 	holders       holders
 	doubts        map[string]*doubt
 	doubtNumber   uint64
-	resolving     bool                 // resolve runs
+	resolving     chan struct{}        // resolve runs until it is closed; nil while it does not
+	asked         bool                 // Redis has told this process of orphans, and to find out
 	leaving       map[string]time.Time // ids of fences of whose end Redis is being told
 	fencedAt      time.Time            // when a fence was last sent since the last poll
 	cells         map[string]weak.Pointer[Cell]
@@ -225,40 +224,6 @@ func (v *Versions) start() {
 	}
 	v.started = true
 	v.tasks.Go(v.loop)
-}
-
-// Close ends the background work and waits for it. Changes that Redis has not been told of are tried once more; the
-// error says that some were lost. Afterwards every cell reads 0 and Live is false. Close may be called again.
-func (v *Versions) Close() error {
-	v.mu.Lock()
-	if v.closed {
-		v.mu.Unlock()
-		v.tasks.Wait()
-		return nil
-	}
-	v.closed = true
-	bursts := slices.Collect(maps.Keys(v.bursts))
-	v.mu.Unlock()
-	for _, f := range bursts {
-		f.endBurst(v.ctx)
-	}
-	var err error
-	if v.client != nil {
-		err = v.drain(v.ctx)
-	}
-	v.lines.rest(true)
-	v.cancel()
-	v.tasks.Wait()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.epoch.hold()
-	for _, w := range v.cells {
-		if c := w.Value(); c != nil {
-			c.hold()
-		}
-	}
-	v.validated.Store(nil)
-	return err
 }
 
 // Cell returns the cell of a scope. In a namespace without Redis its version is known at once; with Redis it is unknown

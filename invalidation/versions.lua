@@ -179,7 +179,7 @@ elseif op ~= 'poll' then
       own = 4
     elseif kind == 'holders' then
       own = 5 -- the last of them is 0
-    elseif kind ~= 'fence' and kind ~= 'renew' then
+    elseif kind ~= 'fence' and kind ~= 'renew' and kind ~= 'resign' then
       break -- the end, or the caller's mark
     end
     local last = k + own - 1 + (tonumber(ARGV[k + own - 1]) or 0) -- '*' has no names
@@ -564,6 +564,14 @@ else
       -- a process, a number that grows, names
       register(ARGV[k + 1], ARGV[k + 2], ARGV[k + 3])
       k = k + 5
+    elseif kind == 'resign' then
+      -- a process, which ends: what it was to find out, others may at once
+      local list = marked()
+      for _, m in ipairs(list) do
+        if m[3] == ARGV[k + 1] then m[2], m[3] = 0, '' end
+      end
+      mark(list)
+      k = k + 3
     elseif kind == 'settle' then
       -- id, what k said of its process when the caller found out ('-' for nothing; '=': it is the caller's own), number of
       -- scopes, which is 1 (or '*' for everything), scope. What was behind the fence has become visible by now, or never will.
