@@ -115,6 +115,8 @@ func readSession(ctx context.Context, q querier, st *schemaState, salt string) (
 				key = "plain temp"
 			case "child":
 				key = "temp child"
+			case "type":
+				key = "temp type"
 			}
 			rows = append(rows, []*string{&key, row[0]})
 		}
@@ -177,6 +179,8 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 		case "temp child":
 			s.temp = append(s.temp, value)
 			s.bypass = sqlinfo.ReasonTempTable // the parent has rows that no other session sees
+		case "temp type":
+			s.bypass = sqlinfo.ReasonTempTable // a name in a text may mean it, in this session only
 		case "plain temp":
 			s.temp = append(s.temp, value)
 			s.tempPlain = append(s.tempPlain, value)

@@ -37,7 +37,8 @@ type Session struct {
 // that runs code when it is written. What may hang there is listed, and nothing else
 // is plain: identity columns, defaults that are constants, the time, numbers from a sequence,
 // primary and unique keys, and indexes of columns. It is 'child' for one whose rows are
-// those of a permanent table, too, for this session only.
+// those of a permanent table, too, for this session only, and 'type' for what is no relation
+// but a type, which hides others of its name as a table does.
 const QueryTemporary = `SELECT c.relname::pg_catalog.text, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class p ON p.oid = h.inhparent
     WHERE h.inhrelid = c.oid AND p.relpersistence <> 't') THEN 'child' ELSE (c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relrowsecurity
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid)
@@ -54,4 +55,8 @@ const QueryTemporary = `SELECT c.relname::pg_catalog.text, CASE WHEN EXISTS (SEL
       OR EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.casttarget = t.oid AND k.castfunc >= 16384)))
   )::pg_catalog.text END
 FROM pg_catalog.pg_class c
-WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')`
+WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+UNION ALL SELECT t.typname::pg_catalog.text, 'type' FROM pg_catalog.pg_type t
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+WHERE t.typnamespace = pg_catalog.pg_my_temp_schema() AND coalesce(c.relkind, 'c') = 'c' AND (e.oid IS NULL OR e.typrelid = 0)`

@@ -1,9 +1,13 @@
 package integration
 
 import (
+	"context"
+	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mlcache/mlcache"
 	"github.com/mlcache/mlcache/integration/harness"
@@ -83,6 +87,37 @@ func TestTemporaryChildren(t *testing.T) {
 					t.Errorf("%s: another session sees %s", write, got)
 				}
 			}
+		}
+	}
+}
+
+// A temporary type hides one of the same name, in one session.
+func TestTemporaryTypes(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE DOMAIN amount AS numeric(8,2)", "CREATE TABLE item (v numeric)", "INSERT INTO item VALUES (12.345)")
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace := harness.NewNamespace(t)
+	for kind, want := range map[string]string{"numeric(8,1)": "12.3", "numeric(8,0)": "12"} {
+		for range 2 {
+			hook := stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+				_, err := c.Exec(ctx, "CREATE DOMAIN pg_temp.amount AS "+kind)
+				return err
+			})
+			c, err := mlcache.NewConnector(stdlib.GetConnector(*config, hook), &mlcache.Config{Namespace: namespace, Redis: harness.RedisURL()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			db := sql.OpenDB(c)
+			harness.Ready(t, db)
+			for range 3 {
+				if got := harness.Query(t, db, "SELECT v::amount, 1 FROM item").Rows[0]; !strings.Contains(got, `"`+want+`"`) {
+					t.Errorf("with %s: %s", kind, got)
+				}
+			}
+			db.Close()
 		}
 	}
 }
