@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -193,6 +194,9 @@ func (b *builder) build() *Snapshot {
 	for _, l := range b.links {
 		b.tie(s, l)
 	}
+	for _, o := range b.operators {
+		b.tieInstead(o)
+	}
 	for _, d := range b.depends {
 		b.use(d)
 	}
@@ -212,7 +216,7 @@ func (b *builder) build() *Snapshot {
 	b.tieChecks()
 	for _, rel := range b.tables {
 		rel.climb()
-		if len(rel.onIndex) > 0 {
+		if len(rel.onIndex)+len(rel.builtins) > 0 {
 			s.indexed = append(s.indexed, rel)
 		}
 	}
@@ -245,8 +249,11 @@ func (b *builder) tie(s *Snapshot, l link) {
 			f.parts = append(f.parts, part)
 		}
 	case "operator":
-		volatility, builtin, _ := strings.Cut(l.e, " ")
-		o := &operator{schema: l.b, calls: b.function(id(l.d)), stable: volatility != "i", builtin: builtin}
+		parts := strings.SplitN(l.e, " ", 4)
+		if len(parts) < 4 {
+			return
+		}
+		o := &operator{schema: l.b, calls: b.function(id(l.d)), stable: parts[0] != "i", builtin: parts[3], com: id(parts[1]), neg: id(parts[2])}
 		b.operators[id(l.a)] = o
 		s.operators[l.c] = append(s.operators[l.c], o)
 	case "cast":
@@ -277,15 +284,23 @@ func (b *builder) tie(s *Snapshot, l link) {
 
 // use carries out one row of queryDepends.
 func (b *builder) use(d depend) {
-	var calls *function
 	switch d.used {
 	case "function":
-		calls = b.function(d.object)
+		b.useFor(d, b.function(d.object))
 	case "operator":
 		if o := b.operators[d.object]; o != nil {
-			calls = o.calls
+			b.useFor(d, o.calls)
+			for _, other := range o.instead {
+				b.useFor(d, other.calls)
+			}
 		}
+	default:
+		b.useFor(d, nil)
 	}
+}
+
+// useFor notes a use, and what it calls, if that is a function of the user.
+func (b *builder) useFor(d depend, calls *function) {
 	var to *uses
 	switch d.kind {
 	case "rule":
@@ -335,6 +350,18 @@ func (b *builder) use(d depend) {
 	case d.used == "relation":
 		if rel := b.relations[d.object]; rel != nil {
 			to.relations = append(to.relations, rel)
+		}
+	}
+}
+
+// tieInstead finds what may stand in an operator's place.
+func (b *builder) tieInstead(o *operator) {
+	for todo := []*operator{o}; len(todo) > 0; todo = todo[1:] {
+		for _, id := range []oid{todo[0].com, todo[0].neg} {
+			if other := b.operators[id]; other != nil && other != o && !slices.Contains(o.instead, other) {
+				o.instead = append(o.instead, other)
+				todo = append(todo, other)
+			}
 		}
 	}
 }

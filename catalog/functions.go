@@ -48,12 +48,9 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 	}
 	for _, token := range r.operators {
 		for _, o := range w.s.operators[token] {
-			switch {
-			case o.calls != nil:
-				w.callFor(ReasonUserOperator, o.calls, f)
-			case o.stable:
-				w.refuse(f, ReasonUserOperator, token)
-				w.builtin(o.builtin)
+			w.operator(o, token, f)
+			for _, other := range o.instead {
+				w.operator(other, token, f)
 			}
 		}
 	}
@@ -67,6 +64,16 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 		}
 	}
 	w.typed = w.typed || len(r.types) > 0
+}
+
+func (w *walk) operator(o *operator, token string, f frame) {
+	switch {
+	case o.calls != nil:
+		w.callFor(ReasonUserOperator, o.calls, f)
+	case o.stable:
+		w.refuse(f, ReasonUserOperator, token)
+		w.builtin(o.builtin)
+	}
 }
 
 // judged hands on what package sqlinfo holds against a text.

@@ -132,7 +132,8 @@ FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.
   a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS f
 WHERE a.aggfnoid >= 16384 AND f >= 16384
 UNION ALL
-SELECT 'operator', o.oid::text, n.nspname::text, o.oprname::text, o.oprcode::oid::text, concat(p.provolatile, ' ', p.proname)
+SELECT 'operator', o.oid::text, n.nspname::text, o.oprname::text, o.oprcode::oid::text,
+  concat_ws(' ', p.provolatile, o.oprcom, o.oprnegate, p.proname)
 FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode
 WHERE o.oid >= 16384
 UNION ALL
@@ -192,11 +193,12 @@ WHERE d.refobjid >= 16384 AND (
 GROUP BY 1, 2, 3, 4`
 
 // queryTypes gives the types of the user and what they are made of, the columns and
-// functions that have one, and the casts by functions of the user; nothing where
-// neither such a cast nor a domain with a check is there. What the columns a to d hold
+// functions that have one, and the casts by functions of the user, and what ranges call;
+// nothing where neither such a cast, nor such a range, nor a domain with a check is there. What the columns a to d hold
 // depends on the first.
 const queryTypes = `WITH wanted AS MATERIALIZED (
-  SELECT EXISTS (SELECT FROM pg_cast WHERE castfunc >= 16384) OR EXISTS (SELECT FROM pg_constraint WHERE contypid <> 0 AND oid >= 16384) AS yes
+  SELECT EXISTS (SELECT FROM pg_cast WHERE castfunc >= 16384) OR EXISTS (SELECT FROM pg_constraint WHERE contypid <> 0 AND oid >= 16384)
+    OR EXISTS (SELECT FROM pg_range WHERE rngcanonical >= 16384 OR rngsubdiff >= 16384) AS yes
 )
 SELECT 'type', t.oid::text, t.typname::text, t.typrelid::text,
   CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typelem <> 0 THEN t.typelem ELSE r.rngsubtype END::text
@@ -211,6 +213,14 @@ UNION ALL
 SELECT DISTINCT 'function', p.oid::text, NULL, NULL, a.typ::text
 FROM wanted, pg_proc p, unnest(p.proargtypes::oid[] || p.prorettype || p.proallargtypes) AS a(typ)
 WHERE yes AND p.oid >= 16384 AND a.typ >= 16384
+UNION ALL
+SELECT 'range', r.rngtypid::text, f.fn::text, NULL, NULL
+FROM wanted, pg_range r, unnest(ARRAY[r.rngcanonical, r.rngsubdiff]::oid[]) AS f(fn)
+WHERE yes AND f.fn >= 16384
+UNION ALL
+SELECT 'multirange', m.oid::text, NULL, NULL, d.refobjid::text
+FROM wanted, pg_type m JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = m.oid AND d.refclassid = 'pg_type'::regclass
+WHERE yes AND m.typtype = 'm' AND m.oid >= 16384
 UNION ALL
 SELECT 'cast', castfunc::text, castcontext::text, castsource::text, casttarget::text
 FROM wanted, pg_cast
@@ -231,6 +241,7 @@ FROM (
       CASE WHEN conrelid = 0 THEN contypid ELSE conrelid END, conbin::text FROM pg_constraint WHERE conbin IS NOT NULL
     UNION ALL SELECT 'domain', oid, typdefaultbin::text FROM pg_type WHERE typdefaultbin IS NOT NULL
     UNION ALL SELECT 'relation', indrelid, concat(indexprs, indpred) FROM pg_index WHERE indexprs IS NOT NULL OR indpred IS NOT NULL
+    UNION ALL SELECT 'relation', stxrelid, to_jsonb(x)->>'stxexprs' FROM pg_statistic_ext x
     UNION ALL SELECT 'relation', partrelid, partexprs::text FROM pg_partitioned_table WHERE partexprs IS NOT NULL
   ) t, regexp_matches(t.tree, ':(?:op)?(?:funcid|aggfnoid|winfnoid) (\d+)', 'g') AS m
   UNION SELECT 'aggregate', a.aggfnoid::oid, f::oid FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn,

@@ -34,8 +34,10 @@ type Snapshot struct {
 	// casts holds all casts by functions of the user; see types.go.
 	casts      []*userCast
 	typesNamed map[string][]*userType
-	// indexed holds the relations whose indexes and statistics call functions.
+	// indexed holds the relations whose indexes and statistics may call functions.
 	indexed []*relation
+	// maintained are functions of types that are called where statistics are made.
+	maintained []*function
 	// builtinCasts: some function of the user stands behind a cast to a built-in
 	// type, which the text may call by several names (int, int4, integer).
 	builtinCasts []builtinCast
@@ -157,6 +159,10 @@ type operator struct {
 	calls   *function
 	stable  bool // a built-in function stands behind it that is not immutable
 	builtin string
+	// com and neg are its commutator and negator, and instead all operators that the
+	// planner may put in its place or try for an estimate: these, and theirs.
+	com, neg oid
+	instead  []*operator
 }
 
 // code is a text that the server runs: a view's query, a policy, a function's

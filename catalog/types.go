@@ -14,6 +14,9 @@ type userType struct {
 	parts    []*userType
 	checks   []*function // of a domain, and of those beneath it
 	builtins []string    // see relation.builtins
+	// always holds what the server calls where it makes, compares or estimates values of
+	// it: a range's canonical and subtype_diff.
+	always []*function
 }
 
 // typeUse is how a type occurs; a higher one includes the lower.
@@ -90,6 +93,15 @@ func (b *builder) tieTypes(s *Snapshot) {
 	for _, r := range b.typeRows {
 		t := b.userTypes[id(r.d)]
 		switch r.kind {
+		case "range":
+			if of, f := b.userTypes[id(r.a)], b.function(id(r.b)); of != nil && f != nil {
+				of.always = append(of.always, f)
+				s.maintained = append(s.maintained, f)
+			}
+		case "multirange":
+			if of := b.userTypes[id(r.a)]; of != nil && t != nil {
+				of.parts = append(of.parts, t)
+			}
 		case "column":
 			if row := rows[id(r.a)]; row != nil && t != nil {
 				row.parts = append(row.parts, t)
@@ -166,6 +178,9 @@ func (w *walk) typesMet(types []*userType, use typeUse, f frame) {
 		if w.types == nil {
 			w.types = make(map[*userType]typeUse)
 		}
+		for _, fn := range t.always {
+			w.later(func() { w.call(fn, f) })
+		}
 		w.types[t] = use
 		if use >= typeAssigned {
 			for _, fn := range t.checks {
@@ -232,6 +247,9 @@ func (w *walk) mayNamed(name string) bool {
 // relations they are for. They do it as the owner.
 func (w *walk) maintains(f frame) {
 	f.path = f.path.elsewhere()
+	for _, fn := range w.s.maintained {
+		w.later(func() { w.call(fn, f) })
+	}
 	for _, rel := range w.s.indexed {
 		for _, fn := range rel.onIndex {
 			w.later(func() { w.call(fn, f) })
