@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -213,7 +212,7 @@ func (b *builder) build() *Snapshot {
 			s.types[d.name] = append(s.types[d.name], calls...)
 		}
 	}
-	b.tieChecks()
+	b.tieChecks(s)
 	for _, rel := range b.tables {
 		rel.climb()
 		if len(rel.onIndex)+len(rel.builtins) > 0 {
@@ -350,18 +349,6 @@ func (b *builder) useFor(d depend, calls *function) {
 	case d.used == "relation":
 		if rel := b.relations[d.object]; rel != nil {
 			to.relations = append(to.relations, rel)
-		}
-	}
-}
-
-// tieInstead finds what may stand in an operator's place.
-func (b *builder) tieInstead(o *operator) {
-	for todo := []*operator{o}; len(todo) > 0; todo = todo[1:] {
-		for _, id := range []oid{todo[0].com, todo[0].neg} {
-			if other := b.operators[id]; other != nil && other != o && !slices.Contains(o.instead, other) {
-				o.instead = append(o.instead, other)
-				todo = append(todo, other)
-			}
 		}
 	}
 }

@@ -66,16 +66,6 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 	w.typed = w.typed || len(r.types) > 0
 }
 
-func (w *walk) operator(o *operator, token string, f frame) {
-	switch {
-	case o.calls != nil:
-		w.callFor(ReasonUserOperator, o.calls, f)
-	case o.stable:
-		w.refuse(f, ReasonUserOperator, token)
-		w.builtin(o.builtin)
-	}
-}
-
 // judged hands on what package sqlinfo holds against a text.
 func (w *walk) judged(r *reading, f frame) {
 	switch r.refusal {

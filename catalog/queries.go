@@ -225,26 +225,3 @@ UNION ALL
 SELECT 'cast', castfunc::text, castcontext::text, castsource::text, casttarget::text
 FROM wanted, pg_cast
 WHERE yes AND castfunc >= 16384`
-
-// queryBuiltinCalls finds the functions of PostgreSQL's own that are called in what
-// the server keeps parsed and no text of ours shows: rules, WHEN of triggers, defaults,
-// constraints, domains, indexes, partition keys; and those that aggregates are made of.
-// Immutable ones compute and nothing else; so do the two that most defaults call.
-const queryBuiltinCalls = `SELECT f.kind, f.owner::text, p.proname::text
-FROM (
-  SELECT DISTINCT t.kind, t.owner, m[1]::oid AS fn
-  FROM (
-    SELECT 'rule' AS kind, oid AS owner, concat(ev_qual, ev_action) AS tree FROM pg_rewrite WHERE ev_type <> '1' AND oid >= 16384
-    UNION ALL SELECT 'trigger', oid, tgqual::text FROM pg_trigger WHERE tgqual IS NOT NULL
-    UNION ALL SELECT 'relation', adrelid, adbin::text FROM pg_attrdef
-    UNION ALL SELECT CASE WHEN conrelid = 0 THEN 'domain' ELSE 'relation' END,
-      CASE WHEN conrelid = 0 THEN contypid ELSE conrelid END, conbin::text FROM pg_constraint WHERE conbin IS NOT NULL
-    UNION ALL SELECT 'domain', oid, typdefaultbin::text FROM pg_type WHERE typdefaultbin IS NOT NULL
-    UNION ALL SELECT 'relation', indrelid, concat(indexprs, indpred) FROM pg_index WHERE indexprs IS NOT NULL OR indpred IS NOT NULL
-    UNION ALL SELECT 'relation', stxrelid, to_jsonb(x)->>'stxexprs' FROM pg_statistic_ext x
-    UNION ALL SELECT 'relation', partrelid, partexprs::text FROM pg_partitioned_table WHERE partexprs IS NOT NULL
-  ) t, regexp_matches(t.tree, ':(?:op)?(?:funcid|aggfnoid|winfnoid) (\d+)', 'g') AS m
-  UNION SELECT 'aggregate', a.aggfnoid::oid, f::oid FROM pg_aggregate a, unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
-    a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]) AS f WHERE a.aggfnoid >= 16384
-) f JOIN pg_proc p ON p.oid = f.fn
-WHERE f.owner >= 16384 AND p.oid < 16384 AND p.provolatile <> 'i' AND p.proname NOT IN ('nextval', 'now')`

@@ -31,6 +31,9 @@ type Snapshot struct {
 	eventTrigger string
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
+	// castBuiltins are functions of PostgreSQL's own behind casts of the user, which any
+	// text may have; see queryBuiltinCalls.
+	castBuiltins []string
 	// casts holds all casts by functions of the user; see types.go.
 	casts      []*userCast
 	typesNamed map[string][]*userType
@@ -152,17 +155,6 @@ func (f *function) String() string { return Scope(f.schema, f.name) }
 type builtin struct {
 	immutable bool // all of them
 	unary     bool // one that is not immutable takes a single argument
-}
-
-type operator struct {
-	schema  string
-	calls   *function
-	stable  bool // a built-in function stands behind it that is not immutable
-	builtin string
-	// com and neg are its commutator and negator, and instead all operators that the
-	// planner may put in its place or try for an estimate: these, and theirs.
-	com, neg oid
-	instead  []*operator
 }
 
 // code is a text that the server runs: a view's query, a policy, a function's

@@ -54,10 +54,6 @@ func (b *builder) addType(r *rowReader) {
 	}
 }
 
-func (b *builder) addBuiltinCall(r *rowReader) {
-	b.builtinCalls = append(b.builtinCalls, depend{kind: r.text(), owner: r.oid(), used: r.text()})
-}
-
 // unseen stands for a function that no snapshot has: one in a temporary schema.
 var unseen = &function{schema: "pg_temp", name: "?", volatility: 'v'}
 
@@ -123,47 +119,6 @@ func (b *builder) tieTypes(s *Snapshot) {
 	}
 }
 
-// tieChecks ties together what is known only when all links are.
-func (b *builder) tieChecks() {
-	for _, c := range b.builtinCalls {
-		switch c.kind {
-		case "rule":
-			if r := b.rules[c.owner]; r != nil {
-				r.builtins = append(r.builtins, c.used)
-			}
-		case "trigger":
-			if t := b.triggers[c.owner]; t != nil {
-				t.builtins = append(t.builtins, c.used)
-			}
-		case "domain":
-			if t := b.userTypes[c.owner]; t != nil {
-				t.builtins = append(t.builtins, c.used)
-			}
-		case "aggregate":
-			if f := b.functions[c.owner]; f != nil {
-				f.builtins = append(f.builtins, c.used)
-			}
-		default:
-			if rel := b.relations[c.owner]; rel != nil {
-				rel.builtins = append(rel.builtins, c.used)
-			}
-		}
-	}
-	for id := range b.types {
-		if t := b.userTypes[id]; t != nil {
-			t.checks = b.domainCalls(id)
-		}
-	}
-}
-
-// builtins visits functions of PostgreSQL's own that stand in what the server keeps
-// parsed.
-func (w *walk) builtins(names []string) {
-	for _, name := range names {
-		w.builtin(name)
-	}
-}
-
 // mentions notes the types of a name.
 func (w *walk) mentions(n sqlinfo.Name, use typeUse, f frame) {
 	w.typesMet(w.s.typesNamed[n.Name], use, f)
@@ -186,7 +141,7 @@ func (w *walk) typesMet(types []*userType, use typeUse, f frame) {
 			for _, fn := range t.checks {
 				w.callFor(ReasonUserCast, fn, f)
 			}
-			w.builtins(t.builtins)
+			w.builtins(t.builtins, f)
 		}
 		if use >= typeMentioned {
 			for _, fn := range w.s.types[t.name] {
@@ -254,6 +209,6 @@ func (w *walk) maintains(f frame) {
 		for _, fn := range rel.onIndex {
 			w.later(func() { w.call(fn, f) })
 		}
-		w.builtins(rel.builtins)
+		w.builtins(rel.builtins, f)
 	}
 }

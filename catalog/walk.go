@@ -145,6 +145,7 @@ func (w *walk) statement(info *sqlinfo.Info, ops op) {
 	for _, fn := range w.s.implicit {
 		w.callFor(ReasonUserCast, fn, f)
 	}
+	w.builtins(w.s.castBuiltins, f)
 	if w.s.times.cast {
 		w.refuse(f, sqlinfo.ReasonSpecialDate, "cast")
 	}
@@ -276,7 +277,7 @@ func (w *walk) used(u *uses, f frame) {
 	for _, fn := range u.functions {
 		w.later(func() { w.call(fn, f) })
 	}
-	w.builtins(u.builtins)
+	w.builtins(u.builtins, f)
 }
 
 // text visits everything that a text names; deparsed tells that the server has

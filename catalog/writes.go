@@ -93,7 +93,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 			w.later(func() { w.call(fn, at) })
 		}
 		w.typesMet(ru.types, typeMentioned, at)
-		w.builtins(ru.builtins)
+		w.builtins(ru.builtins, f)
 	}
 	for _, k := range r.keys {
 		at := f.inside("foreign key " + k.name + " to " + r.scope)
@@ -117,7 +117,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 		for _, fn := range t.calls {
 			w.later(func() { w.call(fn, at) })
 		}
-		w.builtins(t.builtins)
+		w.builtins(t.builtins, f)
 	}
 	for _, fn := range r.onWrite {
 		w.later(func() { w.call(fn, f) })
@@ -125,7 +125,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 	for _, fn := range r.onIndex {
 		w.later(func() { w.call(fn, f) })
 	}
-	w.builtins(r.builtins)
+	w.builtins(r.builtins, f)
 	w.assigns = true
 	w.typesMet(r.types, typeAssigned, f)
 	if r.rls {
