@@ -56,7 +56,7 @@ type session struct {
 func (s *session) catalogSession() catalog.Session {
 	return catalog.Session{
 		SearchPath: s.path, Role: s.user, TempRelations: s.temp, TempPlain: s.tempPlain,
-		AnyOrder: s.anyOrder, AnyPath: s.anyPath,
+		AnyOrder: s.anyOrder, AnyPath: s.anyPath, BackslashEscapes: s.oldStrings,
 	}
 }
 

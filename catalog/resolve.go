@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -25,6 +26,9 @@ func (s *Snapshot) Resolve(info *sqlinfo.Info, sess Session) Closure {
 func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Closure {
 	if info == nil {
 		return Closure{WritesAll: true, Refusal: sqlinfo.ReasonSyntax}
+	}
+	if sess.BackslashEscapes && strings.IndexByte(text, '\\') >= 0 {
+		text = "" // here it would be lexed otherwise
 	}
 	ops := opAll
 	if text != "" && len(info.Writes) > 0 {

@@ -20,6 +20,8 @@ type Session struct {
 	// every relation of that name. Defaults to a role that is not known: then every
 	// change of the role counts.
 	Role string
+	// BackslashEscapes is that of sqlinfo.Options: by it the text was read. Defaults to false.
+	BackslashEscapes bool
 	// TempRelations holds the names of the relations in the session's temporary
 	// schema, which hide others of the same name. It is asked only if SearchPath
 	// has such a schema; nil then means that they are not known, and no answer is

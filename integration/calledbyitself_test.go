@@ -29,8 +29,14 @@ CREATE FUNCTION less(a int, b int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
 CREATE FUNCTION more(a int, b int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM public.writer(); RETURN a > b; END';
 CREATE OPERATOR <<< (LEFTARG = int, RIGHTARG = int, FUNCTION = less, COMMUTATOR = >>>, RESTRICT = scalarltsel);
 CREATE OPERATOR >>> (LEFTARG = int, RIGHTARG = int, FUNCTION = more, COMMUTATOR = <<<, RESTRICT = scalargtsel);
+CREATE FUNCTION passes(i int) RETURNS boolean LANGUAGE sql AS 'SELECT public.writer() = 1';
+CREATE DOMAIN checked AS int CHECK (passes(VALUE));
+CREATE TYPE of_checked AS RANGE (subtype = checked);
 CREATE TABLE guessed (a int); INSERT INTO guessed SELECT i % 5 FROM generate_series(1, 100) i; ANALYZE guessed;
 CREATE TABLE counted (a int); INSERT INTO counted SELECT generate_series(1, 100)`
+
+// Multiranges come with PostgreSQL 14.
+const multiranges = `CREATE TABLE many (x of_checked_multirange)`
 
 // Of expressions that statistics are made of, from PostgreSQL 14 on.
 const countedStatistics = `CREATE STATISTICS by_text ON (length(query_to_xml('SELECT public.writer()', true, true, '')::text)), a FROM counted`
@@ -43,6 +49,8 @@ var callsByItself = []struct {
 	{"subtype_diff of an index of an expression", `INSERT INTO by_expression SELECT i, i + 1 FROM generate_series(1, 500) i`, 0},
 	{"subtype_diff of ANALYZE", `ANALYZE measured`, 0},
 	{"subtype_diff of an estimate", `SELECT count(*) FROM estimated WHERE a && span(4, 5)`, 0},
+	{"a domain in a multirange", `INSERT INTO many VALUES ('{[1,2)}')`, 140000},
+	{"a negator in front of ANY", `SELECT NOT 1 === ANY (ARRAY[5])`, 0},
 	{"a negator", `SELECT NOT (1 === 2)`, 0},
 	{"a negator in a check", `INSERT INTO negated VALUES (1, 2)`, 0},
 	{"a commutator of an estimate", `SELECT count(*) FROM guessed WHERE 3 <<< a`, 0},
@@ -56,6 +64,7 @@ func TestWritesThatTheServerCallsByItself(t *testing.T) {
 	version := serverVersion(t, plain)
 	if version >= 140000 {
 		harness.Exec(t, plain, countedStatistics)
+		harness.Exec(t, plain, multiranges)
 	}
 	harness.Ready(t, db)
 	const query = "SELECT n FROM log"

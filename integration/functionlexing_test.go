@@ -47,3 +47,20 @@ func TestFunctionsThatSetHowTheyAreRead(t *testing.T) {
 		harness.Same(t, write, harness.Query(t, db, query), want)
 	}
 }
+
+// What a text does to its tables is looked for by the same reading as its names.
+func TestWaysToWriteBehindABackslash(t *testing.T) {
+	t.Parallel()
+	dsn := harness.With(harness.NewDatabase(t, `CREATE TABLE par (id int PRIMARY KEY); CREATE TABLE ref (id int REFERENCES par ON UPDATE CASCADE); CREATE TABLE k (id int);
+		INSERT INTO par VALUES (1); INSERT INTO ref VALUES (1)`), "standard_conforming_strings", "off")
+	plain, db := harness.Open(t, "pgx", dsn), harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	const query = "SELECT id FROM ref"
+	before := untilHit(t, db, query)
+	harness.Exec(t, db, `WITH z AS (INSERT INTO k VALUES (1)), x AS (SELECT 'a\'' AS s), y AS (UPDATE par SET id = id + 10 RETURNING 'b' AS q) SELECT 1 FROM x /* ' */`)
+	want := harness.Query(t, plain, query)
+	if want.String() == before.String() {
+		t.Error("nothing was written")
+	}
+	harness.Same(t, query, harness.Query(t, db, query), want)
+}
