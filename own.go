@@ -169,6 +169,14 @@ func (o *ownConns) patience() time.Duration {
 // connect opens the user's connection. Those of the cache's own are no reason for it to
 // wait or to fail.
 func (c *conn) connect(ctx context.Context) (driver.Conn, error) {
+	origin, err := c.connectPatiently(ctx)
+	if err == nil {
+		c.engine.loggedIn(ctx)
+	}
+	return origin, err
+}
+
+func (c *conn) connectPatiently(ctx context.Context) (driver.Conn, error) {
 	e := c.engine
 	if c.own || e.off() {
 		return c.connector.origin.Connect(ctx)

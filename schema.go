@@ -260,6 +260,7 @@ func (l *schemaLoader) load(ld *schemaLoading, stale uint64) (ok bool) {
 	l.first = nil
 	l.mu.Unlock()
 	st, err := l.engine.loadSchema(ctx, last, first, &ld.connected)
+	l.engine.loginWrites(ctx, st)
 
 	tell := func() {}
 	defer func() { tell() }() // without the lock: a log may be kept in this database

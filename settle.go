@@ -215,5 +215,6 @@ func (e *engine) queryAside(ctx context.Context, query string) ([][]*string, err
 		return nil, err
 	}
 	defer origin.Close()
+	e.loggedIn(ctx)
 	return newQuerier(origin).Query(ctx, query)
 }

@@ -206,6 +206,7 @@ func (e *engine) topStatements(ctx context.Context, n int) ([]Query, error) {
 		return nil, err
 	}
 	defer origin.Close()
+	e.loggedIn(ctx)
 	q := newQuerier(origin)
 	rows, err := q.Query(ctx, statementsSchema)
 	if err != nil {

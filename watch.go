@@ -162,6 +162,7 @@ func (l *schemaLoader) lookOwn(st *schemaState, schema bool) error {
 	if err != nil {
 		return err
 	}
+	l.engine.loggedIn(own.ctx)
 	same, err := l.look(own.ctx, newQuerier(own.Conn), st, true, schema)
 	if err != nil {
 		own.Close()

@@ -269,7 +269,11 @@ func (b *builder) tie(s *Snapshot, l link) {
 			s.builtinCasts = append(s.builtinCasts, builtinCast{l.e, f})
 		}
 	case "event trigger":
-		s.eventTrigger = l.a
+		if l.b != "login" {
+			s.eventTrigger = l.a
+		} else if f := b.function(id(l.c)); f != nil {
+			s.logins = append(s.logins, f)
+		}
 	case "closed schema":
 		s.closed[l.a] = true
 	case "date type":

@@ -145,7 +145,7 @@ SELECT 'domain', t.oid::text, n.nspname::text, t.typname::text, t.typbasetype::t
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype = 'd' AND t.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
 UNION ALL
-SELECT 'event trigger', evtname::text, NULL, NULL, NULL, NULL FROM pg_event_trigger WHERE evtenabled <> 'D' AND evtevent <> 'login'
+SELECT 'event trigger', evtname::text, evtevent::text, evtfoid::oid::text, NULL, NULL FROM pg_event_trigger WHERE evtenabled <> 'D'
 UNION ALL
 SELECT 'closed schema', n.nspname::text, NULL, NULL, NULL, NULL
 FROM pg_namespace n

@@ -43,6 +43,25 @@ func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Cl
 	return w.closure(info)
 }
 
+// Login tells what a connection to the database writes by being opened: what event
+// triggers do that it fires (PostgreSQL 17). In most databases that is nothing.
+func (s *Snapshot) Login() Closure {
+	if len(s.logins) == 0 {
+		return Closure{}
+	}
+	w := &walk{s: s, top: newPath(Session{}).elsewhere()}
+	f := frame{path: w.top}
+	for _, fn := range s.implicit {
+		w.callFor(ReasonUserCast, fn, f)
+	}
+	for _, fn := range s.logins {
+		w.call(fn, f)
+	}
+	w.drain()
+	w.unseenCasts()
+	return w.closure(&sqlinfo.Info{Kind: sqlinfo.Write})
+}
+
 func (s *Snapshot) walk(text string, info *sqlinfo.Info, ops op, top *path) *walk {
 	w := &walk{s: s, top: top, statementText: text}
 	parts := info.Parts

@@ -29,6 +29,8 @@ type Snapshot struct {
 	oldStrings bool
 	// eventTrigger is the name of an event trigger that commands may fire; "" for none.
 	eventTrigger string
+	// logins are the functions of event triggers that connections fire (PostgreSQL 17).
+	logins []*function
 	// implicit holds the functions of implicit casts, which no text shows.
 	implicit []*function
 	// castBuiltins are functions of PostgreSQL's own behind casts of the user, which any

@@ -98,7 +98,6 @@ var notFollowed = map[string]string{
 	"pg_constraint.conpfeqop":              ofOperatorClasses,
 	"pg_constraint.conppeqop":              ofOperatorClasses,
 	"pg_conversion.conproc":                takesInternal,
-	"pg_event_trigger.evtfoid":             "an event trigger may do anything, whatever it calls",
 	"pg_foreign_data_wrapper.fdwhandler":   onlySuperuser,
 	"pg_foreign_data_wrapper.fdwvalidator": "called by DDL, which changes everything",
 	"pg_language.laninline":                takesInternal,

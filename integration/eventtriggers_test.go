@@ -153,3 +153,48 @@ func TestEventTriggersThatChangeTheSessionUnknown(t *testing.T) {
 		}
 	}
 }
+
+// What a login event trigger writes is written by the connection that fires it.
+func TestLoginEventTriggersThatWrite(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, eventSchema)
+	plain := harness.Open(t, "pgx", dsn)
+	plain.SetMaxOpenConns(1)
+	if serverVersion(t, plain) < 170000 {
+		t.Skip("no such event before PostgreSQL 17")
+	}
+	harness.Exec(t, plain, `CREATE FUNCTION came() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN UPDATE public.audit SET n = n + 1; END'`)
+	harness.Exec(t, plain, `CREATE EVENT TRIGGER came ON login EXECUTE FUNCTION came()`)
+	db := harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	const query = "SELECT n FROM audit"
+	count := func(db *sql.DB) (n int) {
+		t.Helper()
+		if err := db.QueryRow(query).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for range 3 {
+		untilHit(t, db, query)
+		before := count(plain)
+		for range 2 { // one of them is new
+			harness.Exec(t, connOf(t, db), "SELECT 1")
+		}
+		// A connection of mlcache's own may come between.
+		want := count(plain)
+		if want == before {
+			t.Fatal("nothing was written")
+		}
+		if got := count(db); got < want {
+			t.Errorf("%d after %d", got, want)
+		}
+	}
+	handle, err := mlcache.From(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := handle.Explain(harness.Context(t), "COMMENT ON TABLE t IS 'x'"); err != nil || e.Detail == "event trigger came" {
+		t.Errorf("a command is taken for a login: %+v %v", e, err)
+	}
+}
