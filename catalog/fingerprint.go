@@ -28,12 +28,12 @@ const (
 //
 // It covers whatever can change the answer to a query, or the effect of a write,
 // without a row being written: schemas, relations and their columns, defaults,
-// constraints, inheritance, rules, triggers, event triggers, policies, functions, aggregates,
+// constraints, inheritance, rules, triggers, event triggers, policies, expressions of statistics, those of indexes that call functions of the user, functions, aggregates,
 // operators and their classes, casts, types, enums, ranges, collations, text
 // search configurations, extensions, foreign tables, rights, roles and their
 // memberships, and the defaults of settings for roles and databases.
 //
-// It does not change by VACUUM, ANALYZE, CREATE INDEX, REINDEX (unless
+// It does not change by VACUUM, ANALYZE, CREATE INDEX otherwise, REINDEX (unless
 // CONCURRENTLY), CLUSTER,
 // TRUNCATE, REFRESH MATERIALIZED VIEW or the temporary tables of other sessions.
 //
@@ -115,6 +115,12 @@ SELECT pg_catalog.concat_ws(',', pg_catalog.current_setting('server_version_num'
 ` + rowHash + `x.inhrelid` + rowHashEnd + `pg_inherits x WHERE x.inhrelid IN (SELECT oid FROM rels)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_rewrite x WHERE x.ev_class NOT IN (SELECT oid FROM temps)),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_trigger x WHERE x.tgfoid >= 16384 AND x.tgrelid NOT IN (SELECT oid FROM temps)),
+(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(',', x.indexprs, x.indpred), x.indrelid::pg_catalog.int8)))
+  FROM pg_catalog.pg_index x WHERE (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) AND x.indrelid NOT IN (SELECT oid FROM temps)
+  AND EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = x.indexrelid AND d.refobjid >= 16384
+    AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass))),
+(SELECT pg_catalog.concat(pg_catalog.count(*), ':', pg_catalog.sum(pg_catalog.hashtextextended(s.exprs, s.stxrelid::pg_catalog.int8)))
+  FROM (SELECT x.stxrelid, pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(x), 'stxexprs') AS exprs FROM pg_catalog.pg_statistic_ext x) s WHERE s.exprs IS NOT NULL),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_event_trigger x),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_policy x),
 ` + rowHash + `x.oid` + rowHashEnd + `pg_proc x WHERE x.pronamespace IN (SELECT oid FROM names WHERE NOT hidden)),

@@ -39,7 +39,11 @@ func TestCatalogFingerprintSeesDDL(t *testing.T) {
 		t.Fatal("Load and Fingerprint disagree on one state of the schema")
 	}
 	role := catalogRole(t, dsn)
-	for _, ddl := range []string{
+	var statistics []string
+	if serverVersion(t, harness.Open(t, "pgx", dsn)) >= 140000 {
+		statistics = []string{`CREATE STATISTICS st ON (f(id)), v FROM t`, `DROP STATISTICS st`}
+	}
+	for _, ddl := range append(statistics,
 		`CREATE TABLE u (id int)`, `DROP TABLE u`,
 		`ALTER TABLE t ADD COLUMN x int`, `ALTER TABLE t RENAME COLUMN x TO y`, `ALTER TABLE t ALTER COLUMN y TYPE bigint`,
 		`ALTER TABLE t ALTER COLUMN y SET DEFAULT 4`, `ALTER TABLE t ALTER COLUMN y SET DEFAULT 5`, `ALTER TABLE t DROP COLUMN y`,
@@ -51,6 +55,7 @@ func TestCatalogFingerprintSeesDDL(t *testing.T) {
 		`CREATE OR REPLACE VIEW w AS SELECT id FROM child`, `ALTER VIEW w SET (security_barrier)`,
 		`CREATE RULE r AS ON UPDATE TO t DO ALSO NOTIFY x`, `DROP RULE r ON t`,
 		`CREATE TRIGGER trg BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION trg()`, `ALTER TABLE t DISABLE TRIGGER trg`, `DROP TRIGGER trg ON t`,
+		`CREATE INDEX ix ON t (f(id))`, `DROP INDEX ix`, `CREATE INDEX ix ON t (id) WHERE f(id) > 0`, `DROP INDEX ix`,
 		`CREATE OR REPLACE FUNCTION f(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i + 1'`, `ALTER FUNCTION f STABLE`, `REVOKE EXECUTE ON FUNCTION f FROM PUBLIC`,
 		`REVOKE EXECUTE ON FUNCTION lower(text) FROM PUBLIC`, `GRANT EXECUTE ON FUNCTION lower(text) TO PUBLIC`,
 		`ALTER TABLE t ENABLE ROW LEVEL SECURITY`, `CREATE POLICY pol ON t USING (id > 1)`, `ALTER POLICY pol ON t USING (id > 2)`, `ALTER TABLE t FORCE ROW LEVEL SECURITY`, `DROP POLICY pol ON t`,
@@ -62,11 +67,11 @@ func TestCatalogFingerprintSeesDDL(t *testing.T) {
 		`CREATE CAST (text AS pair) WITH INOUT`,
 		`CREATE COLLATION nocase (provider = icu, locale = 'und', deterministic = false)`,
 		`ALTER TEXT SEARCH CONFIGURATION cfg ALTER MAPPING FOR word WITH english_stem`,
-		`CREATE ROLE ` + role, `GRANT SELECT ON t TO ` + role, `GRANT UPDATE (v) ON t TO ` + role, `REVOKE SELECT ON t FROM ` + role,
-		`GRANT pg_monitor TO ` + role, `ALTER ROLE ` + role + ` BYPASSRLS`, `ALTER ROLE ` + role + ` SET search_path = zz`,
-		`ALTER TABLE child OWNER TO ` + role, `ALTER TABLE child SET UNLOGGED`,
+		`CREATE ROLE `+role, `GRANT SELECT ON t TO `+role, `GRANT UPDATE (v) ON t TO `+role, `REVOKE SELECT ON t FROM `+role,
+		`GRANT pg_monitor TO `+role, `ALTER ROLE `+role+` BYPASSRLS`, `ALTER ROLE `+role+` SET search_path = zz`,
+		`ALTER TABLE child OWNER TO `+role, `ALTER TABLE child SET UNLOGGED`,
 		`CREATE EXTENSION citext`,
-	} {
+	) {
 		c.exec(t, ddl)
 		now := mustFingerprint(t, c)
 		if now == last {
@@ -85,7 +90,7 @@ func TestCatalogFingerprintIgnoresUpkeep(t *testing.T) {
 	for _, upkeep := range []string{
 		`SELECT nextval('s')`, `INSERT INTO t VALUES (-1, 'x')`, `UPDATE t SET v = v || 'x'`, `DELETE FROM t WHERE id < 100`,
 		`ANALYZE`, `VACUUM t`, `VACUUM (FREEZE, ANALYZE)`, `VACUUM FULL t`, `CLUSTER t USING ix`, `TRUNCATE child`, `TRUNCATE t RESTART IDENTITY`,
-		`REINDEX TABLE t`, `CREATE INDEX ix2 ON t (n)`, `DROP INDEX ix2`, `REFRESH MATERIALIZED VIEW m`,
+		`REINDEX TABLE t`, `CREATE INDEX ix3 ON t (lower(v)) WHERE n > 0`, `DROP INDEX ix3`, `CREATE INDEX ix2 ON t (n)`, `DROP INDEX ix2`, `REFRESH MATERIALIZED VIEW m`,
 		`CREATE TEMP TABLE scratch (id serial PRIMARY KEY, v text DEFAULT 'x' CHECK (v > ''))`,
 		`CREATE TEMP VIEW scratch_view AS SELECT * FROM scratch`,
 		`CREATE TRIGGER trg BEFORE INSERT ON scratch FOR EACH ROW EXECUTE FUNCTION trg()`,
