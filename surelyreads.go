@@ -40,6 +40,7 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 	// There are functions in languages in which anything can be written.
 	conditions = []string{
 		none("pg_cast o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.castfunc", "o."+byUser, byScript),
+		none("pg_range o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.rngcanonical OR p.oid OPERATOR(pg_catalog.=) o.rngsubdiff", "p."+byUser, byScript),
 		none("pg_operator o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.oprcode", "o."+byUser, byScript),
 	}
 	if len(called) > 0 {

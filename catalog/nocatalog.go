@@ -21,7 +21,7 @@ func NoCatalog(info *sqlinfo.Info) Closure {
 	case sqlinfo.Write, sqlinfo.Unknown:
 		c.WritesAll = true
 	}
-	if info.WritesAll || len(info.Writes) > 0 {
+	if info.WritesAll || len(info.Writes)+len(info.Planned) > 0 {
 		c.WritesAll = true
 	}
 	for _, n := range info.Funcs {

@@ -9,7 +9,8 @@ import (
 // reading is what package sqlinfo has found in a text, whatever the text is.
 type reading struct {
 	reads, writes []sqlinfo.Name
-	ops           op // what may be done to each of writes
+	planned       []sqlinfo.Name // see sqlinfo.Info
+	ops           op             // what may be done to each of writes
 	writesAll     bool
 	ddl, session  bool
 	setsConstants bool // what set_config sets is looked at elsewhere: see changesNames
@@ -31,7 +32,7 @@ type reading struct {
 
 func readingOf(info *sqlinfo.Info) *reading {
 	return &reading{
-		reads: info.Reads, writes: info.Writes, writesAll: info.WritesAll,
+		reads: info.Reads, writes: info.Writes, planned: info.Planned, writesAll: info.WritesAll,
 		ddl: info.DDL, unknown: info.Kind == sqlinfo.Unknown, exact: !info.DDL,
 		maintains: info.Maintains, fires: info.Fires, variables: info.Kind == sqlinfo.Write, // it may be a DO
 		late:  info.Kind == sqlinfo.Other, // DECLARE: the rows are made when they are fetched

@@ -31,7 +31,7 @@ func (s *Snapshot) ResolveText(text string, info *sqlinfo.Info, sess Session) Cl
 		text = "" // here it would be lexed otherwise
 	}
 	ops := opAll
-	if text != "" && len(info.Writes) > 0 {
+	if text != "" && len(info.Writes)+len(info.Planned) > 0 {
 		ops = opsIn(text)
 	}
 	top := newPath(sess)

@@ -333,6 +333,9 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 			w.changesAll(n.String())
 		}
 	}
+	for _, n := range r.planned {
+		w.plans(n, r.ops, names, f)
+	}
 	w.ddl = w.ddl || r.ddl
 	w.session = w.session || r.session
 	if r.writesAll {

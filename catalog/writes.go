@@ -1,5 +1,7 @@
 package catalog
 
+import "github.com/mlcache/mlcache/sqlinfo"
+
 // writes visits a relation that is written, and all that happens in its wake.
 func (w *walk) writes(r *relation, ops op, f frame) {
 	if r.isSystem() {
@@ -158,4 +160,25 @@ func (k foreignKey) effect(ops op) op {
 		out |= opTruncate
 	}
 	return out
+}
+
+// plans visits what a write that is only planned would change. Planning computes what
+// is not VOLATILE, and a function that its author has declared so may write all the same.
+// So it counts as the write itself where such code may stand behind it.
+func (w *walk) plans(n sqlinfo.Name, ops op, names *path, f frame) {
+	found := w.s.find(n, names)
+	for _, rel := range found {
+		would := &walk{s: w.s, top: w.top}
+		would.writes(rel, ops, f)
+		would.drain()
+		would.unseenCasts()
+		if len(would.called) > 0 || would.writesAll || would.session {
+			w.later(func() { w.writes(rel, ops, f) })
+		}
+	}
+	if temp, plain := names.temporary(n); temp && !plain {
+		w.opaque(n.String())
+	} else if len(found) == 0 && !temp {
+		w.changesAll(n.String())
+	}
 }

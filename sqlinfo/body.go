@@ -1,6 +1,9 @@
 package sqlinfo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Body is what the body of a function, a procedure or a DO block may do.
 type Body struct {
@@ -104,7 +107,7 @@ func parseSQLBody(text string) *Body {
 }
 
 func bodyOf(i *Info) *Body {
-	return &Body{Reads: i.Reads, Writes: i.Writes, Funcs: i.Funcs, Attrs: i.Attrs,
+	return &Body{Reads: i.Reads, Writes: slices.Concat(i.Writes, i.Planned), Funcs: i.Funcs, Attrs: i.Attrs,
 		Types: i.Types, DateCasts: i.DateCasts, Operators: i.Operators,
 		WritesAll: i.WritesAll, DDL: i.DDL, Maintains: i.Maintains, Fires: i.Fires, Session: i.ChangesSession}
 }

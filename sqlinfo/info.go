@@ -98,6 +98,9 @@ type Info struct {
 	// DML, and in DDL everything that is named. A function in Funcs may change more,
 	// in a Read, a CALL or the query of a DECLARE as well (see WritesNothing).
 	Writes []Name
+	// Planned holds what an EXPLAIN that runs nothing would change if it did. A plan
+	// is made for it, which may call functions that are not VOLATILE.
+	Planned []Name
 	// WritesAll: the statement may change anything, and Writes says nothing.
 	WritesAll bool
 	// DDL: changes the schema or the rights on it, so whatever was derived from

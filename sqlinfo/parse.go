@@ -112,6 +112,7 @@ func combine(parts []*Info, count int) *Info {
 		out.Temp = out.Temp || p.Temp
 		out.Maintains = out.Maintains || p.Maintains
 		out.Fires = out.Fires || p.Fires
+		out.Planned = append(out.Planned, p.Planned...)
 		out.ChangesSession = out.ChangesSession || p.ChangesSession
 		out.Params = max(out.Params, p.Params)
 		for _, l := range []struct {

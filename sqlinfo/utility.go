@@ -136,6 +136,9 @@ func (s *scanner) explain() {
 	info := s.info
 	if !analyze {
 		// A plan is made, nothing is run.
+		if !info.DDL {
+			info.Planned = s.writes.copyOut()
+		}
 		info.WritesAll, info.DDL, info.Temp, info.Fires = false, false, false, false
 		s.writes = s.writes.reset()
 		info.Kind = Read
