@@ -96,6 +96,34 @@ func (r *relation) isSystem() bool {
 	return r.schema == "pg_catalog" || r.schema == "information_schema"
 }
 
+// climb finds all ancestors, and tells them what they must know of the table.
+func (r *relation) climb() {
+	seen := map[*relation]bool{r: true}
+	for todo := r.parents; len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		if seen[next] {
+			continue
+		}
+		seen[next] = true
+		r.ancestors = append(r.ancestors, next)
+		todo = append(todo[:len(todo):len(todo)], next.parents...)
+	}
+	active := r.rls || r.runsAnything || len(r.rules)+len(r.keys)+len(r.triggers)+len(r.onWrite)+
+		len(r.onIndex)+len(r.builtins)+len(r.types) > 0
+	for _, a := range r.ancestors {
+		if active {
+			a.active = append(a.active, r)
+		}
+		if r.kind == 'f' {
+			a.foreignBelow = r
+		}
+		if r.persistence == 'u' {
+			a.unloggedBelow = r
+		}
+	}
+}
+
 // rule is a rewrite rule other than a view's query.
 type rule struct {
 	name string
