@@ -110,6 +110,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 			MaxStaleness:   cfg.MaxStaleness,
 			Logger:         cfg.Logger,
 			Over:           h.over,
+			FindsOut:       h.findsOut,
 		})
 		if err != nil {
 			if h.client != nil {

@@ -10,6 +10,13 @@ import (
 	"github.com/mlcache/mlcache/invalidation"
 )
 
+// findsOut says whether any of the hub's pools asks anything: those that are off do not.
+func (h *hub) findsOut() bool {
+	h.listening.Lock()
+	defer h.listening.Unlock()
+	return len(h.askers) > 0
+}
+
 // over says which of the changes in doubt are over, by asking the servers of the hub's pools.
 func (h *hub) over(ctx context.Context, doubts []invalidation.Doubt) []bool {
 	h.listening.Lock()

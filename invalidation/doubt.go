@@ -27,6 +27,7 @@ type doubt struct {
 
 	// Of another process, or of a former fence of this one:
 	orphan *orphan
+	known  bool      // of a fence of this process that has been released
 	seen   time.Time // when Redis last said so
 
 	// Of this process: a hold of each of these, and what is left of the fence; nil without Redis.
@@ -51,6 +52,8 @@ const (
 	doubtPause = time.Second
 	// leavingAtMost is longer than any command to Redis takes.
 	leavingAtMost = time.Minute
+	// leftOverFor is as long as Redis remembers who can carry out what is behind a fence.
+	leftOverFor = 24 * time.Hour
 	// orphanKept is how long Redis may say nothing of an orphan that it has told this process of.
 	orphanKept = 10 * time.Second
 )
@@ -104,11 +107,13 @@ func (v *Versions) adoptOrphans(list []orphan) {
 			continue
 		case !own && v.cfg.Over == nil:
 			continue
+		case own && v.leftOver(o.id, now):
+			own = false // nobody here knows more of it than others do
 		}
 		key := o.key()
 		d := v.doubts[key]
 		if d == nil {
-			d = &doubt{Doubt: Doubt{ID: key, Since: now}, next: now, pause: doubtPause / 4}
+			d = &doubt{Doubt: Doubt{ID: key, Since: now}, known: own, next: now, pause: doubtPause / 4}
 			v.counters.orphans.Add(1)
 			v.inDoubt(key, d)
 		}
@@ -189,7 +194,7 @@ func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
 		case d.orphan != nil && time.Since(d.seen) > orphanKept:
 			delete(v.doubts, key)
 		case by.Before(d.next):
-		case d.orphan != nil && strings.HasPrefix(d.orphan.id, v.process):
+		case d.known:
 			own = append(own, d)
 		default:
 			due, list = append(due, d), append(list, d.Doubt)
@@ -233,11 +238,41 @@ func (v *Versions) settle(ctx context.Context, d *doubt, guard string) {
 	v.kick()
 }
 
+// findsOut says whether anybody here can be asked what has become of a change.
+func (v *Versions) findsOut() bool {
+	return v.cfg.Over != nil && (v.cfg.FindsOut == nil || v.cfg.FindsOut())
+}
+
+// leaveOver notes fences whose changes are in doubt and left to other processes: when the lease ends, they are not known to
+// be over.
+func (v *Versions) leaveOver(ids []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.leftovers == nil {
+		v.leftovers = map[string]time.Time{}
+	}
+	now := time.Now()
+	for id, since := range v.leftovers {
+		if now.Sub(since) > leftOverFor {
+			delete(v.leftovers, id)
+		}
+	}
+	for _, id := range ids {
+		v.leftovers[strings.TrimPrefix(id, overtaking)] = now
+	}
+}
+
+// leftOver is called with v.mu held.
+func (v *Versions) leftOver(id string, now time.Time) bool {
+	since, ok := v.leftovers[id]
+	return ok && now.Sub(since) <= leftOverFor
+}
+
 // doubtHere keeps the fence of a change of this process up until nobody can make the change visible any more. What the fence
 // needs for that is a user more, as a burst is one. It returns false where that cannot be found out.
 func (f *Fence) doubtHere() bool {
 	v := f.v
-	if f.holder == "" {
+	if f.holder == "" || !v.findsOut() {
 		return false
 	}
 	h := f.standing()

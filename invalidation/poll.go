@@ -168,7 +168,7 @@ func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Durat
 	from, losses := v.polled, v.losses
 	v.mu.Unlock()
 	finder := v.process
-	if v.cfg.Over == nil {
+	if !v.findsOut() {
 		finder = "" // it cannot find out what has become of fences, and must not keep others from it
 	}
 	r, err := v.call(ctx, "poll", from, v.proofAge().Milliseconds(), finder)

@@ -53,6 +53,9 @@ func (v *Versions) release(ctx context.Context, n news) error {
 		v.releaseHere(n)
 		return nil
 	}
+	if n.outcome == Unknown {
+		v.leaveOver(n.ids)
+	}
 	err := v.tell(ctx, n)
 	if err == nil {
 		v.left(n.ids)
@@ -160,7 +163,7 @@ func (v *Versions) Hold(cells []*Cell) {
 // FenceOptions.
 func (v *Versions) LetGo(cells []*Cell, outcome Outcome, a Assumption, holder string) {
 	v.counters.releases.Add(1)
-	if outcome == Unknown && holder != "" && v.cfg.Over != nil {
+	if outcome == Unknown && holder != "" && v.findsOut() {
 		v.mu.Lock()
 		v.doubtCells(&doubt{cells: cells, assumes: a, holder: holderName(holder)})
 		v.mu.Unlock()

@@ -43,6 +43,10 @@ type Config struct {
 	// no holders, and a fence that is not renewed ends by its lease.
 	Over func(ctx context.Context, doubts []Doubt) (over []bool)
 
+	// FindsOut says whether Over can find out anything now; if not, what this process has in doubt is left to others, which
+	// begin when the lease of the fence has ended. It must not wait. Nil: it always can.
+	FindsOut func() bool
+
 	// IdleAfter is how long nobody must have read, or asked for versions, for this process to stop asking Redis. Live then
 	// ends, and the next Ensure asks again. Defaults to 1m; negative is an error.
 	IdleAfter time.Duration
@@ -99,6 +103,7 @@ type Versions struct {
 	resolving     chan struct{}        // resolve runs until it is closed; nil while it does not
 	asked         bool                 // Redis has told this process of orphans, and to find out
 	leaving       map[string]time.Time // ids of fences of whose end Redis is being told
+	leftovers     map[string]time.Time // ids of those that others find out about
 	fencedAt      time.Time            // when a fence was last sent since the last poll
 	cells         map[string]weak.Pointer[Cell]
 	listening     []*Cell // keeps cells with listeners alive
