@@ -166,7 +166,8 @@ func (c *conn) resetOrigin(ctx context.Context) bool {
 // second one from a retry.
 func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
-	c.origin, c.pgx, c.behind, c.held = nil, nil, nil, ""
+	c.letGo()
+	c.origin, c.pgx, c.behind = nil, nil, nil
 	c.resetDue = false
 	c.origins++
 	c.tx, c.changed, c.touched, c.fired, c.types = txState{}, false, false, false, ownTypes{}
@@ -199,6 +200,7 @@ func (c *conn) Close() error {
 	if c.origin == nil {
 		return nil
 	}
+	defer c.letGo()
 	return c.origin.Close()
 }
 

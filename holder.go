@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -40,7 +41,11 @@ func serverName(system [][]*string) string {
 	return anyServer
 }
 
-// holder names who can carry out what this connection is asked, even when this process is gone: "server/process". It is empty for an
+// connections numbers those that have been given a name.
+var connections atomic.Uint64
+
+// holder names who can carry out what this connection is asked, even when this process is gone: "server/process-number". The number is
+// another one for each connection of this process, since a server may give a process the number of one that has ended. It is empty for an
 // origin that is no PostgreSQL.
 func (c *conn) holder() string {
 	st := c.schema
@@ -57,10 +62,18 @@ func (c *conn) holder() string {
 		if c.pgx != nil && !c.pooled && c.pgx.PgConn().PID() <= maxPID {
 			pid := backendPID(c.pgx)
 			if c.session != nil && c.session.pid == pid || st.direct && c.connector.static {
-				process = pid
+				process = pid + "-" + strconv.FormatUint(connections.Add(1), 36)
 			}
 		}
 		c.held, c.heldBy = st.server+"/"+process, st
 	}
 	return c.held
+}
+
+// letGo tells that the connection has been closed. What it had been asked and has not answered is in doubt by now.
+func (c *conn) letGo() {
+	if c.held != "" {
+		c.engine.versions.HolderGone(c.held)
+		c.held = ""
+	}
 }

@@ -2,6 +2,7 @@ package mlcache
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,8 @@ type inquiry struct {
 	first time.Time // when its server was asked first
 	began float64   // the same by the server's clock
 	last  time.Time
+	// of are those who can carry it out. Others may be processes that have begun since.
+	of []string
 	// running are the transactions of all sessions, once a statement that was under way must have arrived; nil before.
 	running map[string]bool
 }
@@ -132,7 +135,7 @@ func (a *asker) ask(ctx context.Context, server string, doubts []invalidation.Do
 	}
 	now := time.Now()
 	for i, d := range doubts {
-		q := a.inquiry(d.ID, now, act)
+		q := a.inquiry(d, now, act)
 		switch {
 		case over[i]:
 		case !servedBy(d, server):
@@ -152,14 +155,21 @@ func (a *asker) ask(ctx context.Context, server string, doubts []invalidation.Do
 	return true
 }
 
-func (a *asker) inquiry(id string, now time.Time, act *activity) *inquiry {
-	q := a.inquiries[id]
+func (a *asker) inquiry(d invalidation.Doubt, now time.Time, act *activity) *inquiry {
+	q := a.inquiries[d.ID]
+	if q != nil && !slices.Equal(q.of, d.Holders) {
+		if slices.ContainsFunc(q.of, isUnknown) {
+			q.of, q.began = d.Holders, act.now
+		} else {
+			q = nil
+		}
+	}
 	if q == nil {
-		q = &inquiry{first: now, began: act.now}
+		q = &inquiry{first: now, began: act.now, of: d.Holders}
 		if a.inquiries == nil {
 			a.inquiries = make(map[string]*inquiry)
 		}
-		a.inquiries[id] = q
+		a.inquiries[d.ID] = q
 	}
 	q.last = now
 	return q
@@ -168,10 +178,10 @@ func (a *asker) inquiry(id string, now time.Time, act *activity) *inquiry {
 // over says whether none of the doubt's holders is there any more.
 func (q *inquiry) over(d invalidation.Doubt, now time.Time, act *activity) bool {
 	for _, holder := range d.Holders {
-		_, process, _ := strings.Cut(holder, "/")
-		if process == unknownHolder {
+		if isUnknown(holder) {
 			continue
 		}
+		process := processOf(holder)
 		// One that began after the first question is another process of the same number.
 		if began, there := act.processes[process]; there && began <= q.began {
 			return false
@@ -195,10 +205,22 @@ func (q *inquiry) over(d invalidation.Doubt, now time.Time, act *activity) bool 
 	return len(q.running) == 0
 }
 
+// processOf is the process in the name of a holder, as the server numbers it.
+func processOf(holder string) string {
+	_, process, _ := strings.Cut(holder, "/")
+	process, _, _ = strings.Cut(process, "-")
+	return process
+}
+
+func isUnknown(holder string) bool {
+	process := processOf(holder)
+	return process == "" || process == unknownHolder
+}
+
 // named says whether it is known who can carry out the change.
 func named(d invalidation.Doubt) bool {
 	for _, holder := range d.Holders {
-		if _, process, ok := strings.Cut(holder, "/"); !ok || process == unknownHolder {
+		if isUnknown(holder) {
 			return false
 		}
 	}

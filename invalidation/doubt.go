@@ -27,6 +27,7 @@ type doubt struct {
 
 	// Of another process, or of a former fence of this one:
 	orphan *orphan
+	key    string    // in Versions.doubts
 	known  bool      // of a fence of this process that has been released
 	seen   time.Time // when Redis last said so
 
@@ -89,9 +90,15 @@ func (o *orphan) args(guard string) []any {
 	return []any{"settle", o.id, guard, "1", o.scope}
 }
 
-// adoptOrphans takes the orphans of a poll's answer over. Called with v.mu held.
-func (v *Versions) adoptOrphans(list []orphan) {
+// adoptOrphans takes the orphans of a poll's answer over; complete: there are no others. One that was none in between is
+// another doubt: somebody may have joined the fence meanwhile. Called with v.mu held.
+func (v *Versions) adoptOrphans(list []orphan, complete bool) {
 	now := time.Now()
+	for key, d := range v.doubts {
+		if complete && d.orphan != nil && !slices.ContainsFunc(list, func(o orphan) bool { return o.key() == key }) {
+			delete(v.doubts, key)
+		}
+	}
 	v.asked = v.asked || len(list) > 0
 	for id, since := range v.leaving {
 		// The queue has been delivered since, and what it had no room for is told of nowhere.
@@ -113,7 +120,8 @@ func (v *Versions) adoptOrphans(list []orphan) {
 		key := o.key()
 		d := v.doubts[key]
 		if d == nil {
-			d = &doubt{Doubt: Doubt{ID: key, Since: now}, known: own, next: now, pause: doubtPause / 4}
+			v.doubtNumber++
+			d = &doubt{Doubt: Doubt{ID: key + " " + formatNonce(v.doubtNumber), Since: now}, key: key, known: own, next: now, pause: doubtPause / 4}
 			v.counters.orphans.Add(1)
 			v.inDoubt(key, d)
 		}
@@ -226,7 +234,9 @@ func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
 // settle takes down the fence of an orphan. If Redis does not answer, a poll tells of it again.
 func (v *Versions) settle(ctx context.Context, d *doubt, guard string) {
 	v.mu.Lock()
-	delete(v.doubts, d.ID)
+	if v.doubts[d.key] == d {
+		delete(v.doubts, d.key)
+	}
 	o := *d.orphan
 	v.mu.Unlock()
 	r, err := v.call(ctx, "settle", o.args(guard)...)

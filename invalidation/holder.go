@@ -19,6 +19,7 @@ type holder struct {
 	told uint64    // number of the newest registration that named it; 0 for none that is known to have come, or may
 	open int       // fences that need it
 	used time.Time // when the last of them ended
+	gone bool      // its connection has been closed: it is not needed again
 }
 
 const (
@@ -28,6 +29,7 @@ const (
 	registerAgain = time.Hour
 	// maxHolderName bounds a name. A longer one, or one with other characters than versions.lua takes, is of nobody known.
 	maxHolderName = 64
+	unknownName   = "?"
 )
 
 // holders are those of this process. Guarded by Versions.mu.
@@ -62,9 +64,28 @@ func (s *holders) toldOf(name string, sure bool) bool {
 
 // leave ends what one fence needed of the holder.
 func (s *holders) leave(name string, now time.Time) {
-	if h := s.named[name]; h != nil {
-		h.open--
-		h.used = now
+	h := s.named[name]
+	if h == nil {
+		return
+	}
+	h.open--
+	h.used = now
+	if h.gone && h.open == 0 {
+		delete(s.named, name)
+	}
+}
+
+// HolderGone tells that the connection behind a name, as given in FenceOptions, has been closed and gets no more to do, so that the
+// name need not be kept for when it is used again. What it leaves in doubt keeps it for as long as that lasts.
+func (v *Versions) HolderGone(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	name = holderName(name)
+	if h := v.holders.named[name]; h != nil && name != unknownName {
+		h.gone = true
+		if h.open == 0 {
+			delete(v.holders.named, name)
+		}
 	}
 }
 
@@ -115,7 +136,7 @@ func holderName(name string) string {
 		ok = isAlphanumeric(c) || c == '/' || c == '-' || c == '?' || c == '.'
 	}
 	if !ok {
-		return "?"
+		return unknownName
 	}
 	return name
 }

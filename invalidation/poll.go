@@ -178,7 +178,7 @@ func (v *Versions) catchUp(ctx context.Context) (current bool, proven time.Durat
 	var calls []func()
 	v.mu.Lock()
 	again, ok := v.apply(r, losses, &calls)
-	v.adoptOrphans(r.orphans)
+	v.adoptOrphans(r.orphans, r.complete)
 	v.mu.Unlock()
 	run(calls)
 	for len(again) > 0 {
