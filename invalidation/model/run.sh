@@ -91,7 +91,7 @@ mutations() {
 holders() {
   local model=$here/holders.pml failed=0 m
   holds || failed=1
-  for m in LEASE_OPENS NO_GUARD RENEWED_TOO FORGETS_HOLDER OLD_ANSWER CLAIM_STAYS; do
+  for m in LEASE_OPENS NO_GUARD RENEWED_TOO FORGETS_HOLDER OLD_ANSWER CLAIM_STAYS CAN_HIT; do
     found -D$m || failed=1
   done
   return $failed
