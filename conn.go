@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -22,6 +23,9 @@ type conn struct {
 
 	// origin is nil until a statement needs the database.
 	origin driver.Conn
+	// wanted is the context of the caller for whom database/sql has made this connection,
+	// while there is no origin: see Conn.
+	wanted context.Context
 	// pgx is the connection inside origin, if origin is pgx's own; behind is the one that another origin shows.
 	pgx, behind *pgx.Conn
 	// resetDue: database/sql asked for a reset that the origin has not seen yet.
@@ -126,7 +130,7 @@ func (c *conn) ready(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.origin = origin
+		c.origin, c.wanted = origin, nil
 		c.origins++
 		c.pgx = pgxConn(origin)
 		if c.pgx == nil {
@@ -176,13 +180,25 @@ func (c *conn) forgetOrigin() {
 	}
 }
 
+const rawPatience = 30 * time.Second
+
 // Conn returns the pgx connection underneath, as pgx's own driver connection
 // does; nil if the origin is not pgx or cannot be reached. What is done with it
 // passes mlcache by. So from here until this connection's next use by
 // database/sql, every table counts as being written, and the session's state
 // counts as unknown.
+//
+// It has no context. As pgx has connected by the time that its user gets a connection, so
+// this ends when the context ends that the connection was asked for with, where it has not
+// ended before, and in any case after half a minute.
 func (c *conn) Conn() *pgx.Conn {
-	if err := c.open(context.Background()); err != nil || c.pgx == nil {
+	wanted := c.wanted
+	if wanted == nil || wanted.Err() != nil {
+		wanted = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(wanted, rawPatience)
+	defer cancel()
+	if err := c.open(ctx); err != nil || c.pgx == nil {
 		return nil
 	}
 	c.handOut()

@@ -107,7 +107,7 @@ func (c *Connector) begin() error {
 // Connect returns a connection that opens its own connection to the database
 // when it first needs one: a hit needs none. So an unreachable database shows
 // at the first statement that is not a hit, and at Ping.
-func (c *Connector) Connect(context.Context) (driver.Conn, error) {
+func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -116,7 +116,9 @@ func (c *Connector) Connect(context.Context) (driver.Conn, error) {
 		}
 	}
 	c.conns++
-	return newConn(c), nil
+	conn := newConn(c)
+	conn.wanted = ctx
+	return conn, nil
 }
 
 // disconnected is called by each connection once, when it closes.

@@ -73,18 +73,18 @@ func firstQueryGoesAhead(t *testing.T, ddl ...string) {
 	harness.InEveryExecMode(t, dsn, func(t *testing.T, dsn string) {
 		log := harness.NewStatementLog(t, dsn)
 		db := harness.Open(t, "mlcache", withPatientRedis(t, log.DSN()))
-		for i, want := range []counts{{Misses: 1}, {L1Hits: 1}, {L1Hits: 1}} {
+		for i := range 3 {
 			before := stats(t, db)
 			if got := harness.Query(t, db, "SELECT id FROM item"); len(got.Rows) != 1 {
 				t.Fatalf("read %d: %v", i, got)
 			}
 			got := since(before, stats(t, db))
-			if i == 1 && got.Misses == 1 {
+			hits := got.L1Hits + got.L2Hits // memory may be used when Redis has been asked
+			switch {
+			case i == 1 && got.Misses == 1:
 				t.Log("the first answer was not kept: the server was busy")
-				continue
-			}
-			if got != want {
-				t.Errorf("read %d: counted %+v, want %+v", i, got, want)
+			case i == 0 && got.Misses != 1, i > 0 && hits != 1:
+				t.Errorf("read %d: counted %+v", i, got)
 			}
 		}
 		if n := log.Count("pg_catalog.pg_policy"); n == 0 {

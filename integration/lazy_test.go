@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -322,5 +323,37 @@ func TestHitsAcrossConnectionLifetimes(t *testing.T) {
 	}
 	if n, err := readOne(db, 2); n != 20 || err != nil {
 		t.Errorf("a miss: read %d, %v", n, err)
+	}
+}
+
+// Whoever asks for the pgx connection of a server that never answers waits for no longer
+// than he wanted to wait for a connection.
+func TestRawWaitsAsLongAsItsCaller(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // connections wait in its queue
+	db := harness.Open(t, "mlcache", "postgres://"+l.Addr().String()+"/silent?sslmode=disable")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ended := make(chan *pgx.Conn)
+	go conn.Raw(func(c any) error {
+		ended <- c.(interface{ Conn() *pgx.Conn }).Conn()
+		return nil
+	})
+	select {
+	case c := <-ended:
+		if c != nil {
+			t.Error("a connection to nobody")
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("still waiting after 15 seconds")
 	}
 }
