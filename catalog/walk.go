@@ -178,7 +178,7 @@ type castIn struct {
 // some relation that is read and in none of them one of texts.
 func (w *walk) dateCasts() {
 	for _, c := range w.casts {
-		if c.Type != "" && !w.s.dateTypes[c.Type] && !w.s.times.types[c.Type] && len(w.s.relationsNamed[c.Type]) == 0 {
+		if c.Type != "" && !w.s.dateTypes[c.Type] && !w.s.times.types[c.Type] && !w.s.times.rows[c.Type] && len(w.s.relationsNamed[c.Type]) == 0 {
 			continue
 		}
 		known := c.Derived

@@ -91,6 +91,12 @@ func TestTimesOfBodies(t *testing.T) {
 		{"DECLARE d t.at%TYPE; e t%ROWTYPE; BEGIN NULL; END", "assigns like", "at t"},
 		{"DECLARE r record; BEGIN SELECT a INTO r.at FROM t; END", "assigns named", "record"},
 		{"DECLARE r record; BEGIN SELECT a INTO r FROM t; n := r.n; END", "assigns", "record"},
+		{"DECLARE r record; BEGIN FOR n, r.at IN SELECT a FROM t LOOP NULL; END LOOP; END", "assigns named", "record"},
+		{"DECLARE r record; BEGIN SELECT a INTO STRICT n, r.at FROM t; END", "assigns named", "record"},
+		{"DECLARE r record; BEGIN SELECT a INTO r FROM app.t; END", "assigns", "record"},
+		{"DECLARE r record; BEGIN FOREACH r.at IN ARRAY t LOOP NULL; END LOOP; END", "assigns named", "record"},
+		{"DECLARE r record; BEGIN GET STACKED DIAGNOSTICS n = ROW_COUNT, r.at = MESSAGE_TEXT; END", "assigns named", "record"},
+		{"DECLARE r record; BEGIN FOR r IN SELECT t.a FROM t LOOP n := r.a; END LOOP; GET DIAGNOSTICS n = ROW_COUNT; END", "assigns", "record"},
 		{"DECLARE z time(3) with time zone; BEGIN NULL; END", "assigns named zone", "time"},
 		{"BEGIN RETURN QUERY SELECT t.date, a % b FROM t; END", "", ""},
 	} {
@@ -111,6 +117,41 @@ func TestTimesOfBodies(t *testing.T) {
 			if !b.Times.Declared[d] {
 				t.Errorf("%s: %s is not declared", c.body, d)
 			}
+		}
+	}
+}
+
+func TestBodiesThatMakeNoTexts(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		"BEGIN RETURN a; END":                  true,
+		"BEGIN RETURN (a + $2 * 2.5) % 3; END": true,
+		"DECLARE x a%TYPE := b; y ALIAS FOR $1; BEGIN IF x < y THEN x := y; END IF; RETURN x; END":      true,
+		"BEGIN FOR i IN 1..array_length(a, 1) LOOP s := s + a[i]; END LOOP; RETURN coalesce(s, 0); END": true,
+		"DECLARE x numeric(10, 2); BEGIN x := a::text; RETURN x; END":                                   true,
+		"BEGIN RETURN 'now'; END":                       false,
+		"BEGIN RETURN E'now'; END":                      false,
+		"BEGIN RETURN $a$now$a$; END":                   false,
+		"BEGIN RETURN chr(110); END":                    false,
+		"BEGIN RETURN \"lower\"(a); END":                false,
+		"BEGIN RETURN app.lower(a); END":                false,
+		"BEGIN RETURN a.b; END":                         false,
+		"BEGIN RETURN txt FROM t; END":                  false,
+		"BEGIN RETURN (SELECT txt); END":                false,
+		"BEGIN FOR a IN c LOOP RETURN a; END LOOP; END": true,
+		"DECLARE c CURSOR FOR TABLE t; BEGIN OPEN c; FETCH c INTO a; RETURN a; END": false,
+		"BEGIN FOREACH a, b IN ARRAY d LOOP RETURN a; END LOOP; END":                false,
+		"BEGIN a := 1 / 0; EXCEPTION WHEN others THEN RETURN sqlerrm; END":          false,
+		"BEGIN GET DIAGNOSTICS a = PG_CONTEXT; RETURN a; END":                       false,
+		"BEGIN RETURN current_user; END":                                            false,
+		"BEGIN RETURN k::regclass; END":                                             false,
+		"BEGIN RETURN 110::\"char\"; END":                                           false,
+		"BEGIN RETURN 110::bytea; END":                                              false,
+		"BEGIN RETURN a -> 0; END":                                                  false,
+		"BEGIN RETURN U&\"a\"; END":                                                 false,
+	} {
+		if got := ParseBody("plpgsql", body).Times.Closed; got != want {
+			t.Errorf("%s: %t", body, got)
 		}
 	}
 }
