@@ -170,6 +170,10 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 		p.reason = closure.Firm
 	}
 	p.setSession(info, closure.Session && !closure.OnlySettings)
+	if closure.DDL && (s.temp != nil || s.inDoubt()) {
+		// It may be about a temporary table, of which the session knows whether it is plain.
+		p.touchesSession, p.touchesNames = true, true
+	}
 	p.settings = closure.Settings
 	if p.reason == "" {
 		p.reason = e.configReason(info, closure.Reads)

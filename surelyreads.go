@@ -28,7 +28,9 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 	called := partsOf(info.Funcs, info.Attrs, info.Types)
 	conditions := []string{none("pg_class", oneOf("relname", relations), "(relrowsecurity OR NOT "+oneOf("relkind::pg_catalog.text", []string{"r", "m", "p"})+")")}
 	if len(called) > 0 {
-		conditions = append(conditions, none("pg_proc", oneOf("proname", called), byUser, oneOf("provolatile::pg_catalog.text", []string{"v"})))
+		// What stands behind an aggregate is not in its own row.
+		conditions = append(conditions, none("pg_proc", oneOf("proname", called), byUser, "("+oneOf("provolatile::pg_catalog.text", []string{"v"})+
+			" OR NOT "+oneOf("prokind::pg_catalog.text", []string{"f"})+")"))
 	}
 	rows, err := q.Query(ctx, currentSnapshot+", "+both(conditions)+", "+both([]string{none("pg_proc", byUser, byScript)}))
 	if err != nil || snapshotOf(rows) == "" || cellOf(rows, 1) != "true" {
@@ -42,6 +44,9 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 		none("pg_cast o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.castfunc", "o."+byUser, byScript),
 		none("pg_range o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.rngcanonical OR p.oid OPERATOR(pg_catalog.=) o.rngsubdiff", "p."+byUser, byScript),
 		none("pg_operator o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) o.oprcode", "o."+byUser, byScript),
+		// A literal takes the type of the column that it is compared with: a domain, or what is made of one.
+		none("pg_attribute a JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid",
+			oneOf("c.relname", relations), "t."+byUser, "NOT ("+oneOf("t.typtype::pg_catalog.text", []string{"b", "e"})+" AND t.typelem OPERATOR(pg_catalog.=) '0'::pg_catalog.oid)"),
 	}
 	if len(called) > 0 {
 		conditions = append(conditions,

@@ -225,7 +225,8 @@ func (w *walk) reads(r *relation, f frame) {
 	case r.zone:
 		w.readsZone(r, f)
 	}
-	w.typesMet(r.types, typeSeen, f)
+	// A literal takes the type of what it is compared with, and a function may put a text into a row of the relation.
+	w.typesMet(r.types, typeAssigned, f)
 	if r.rls {
 		w.rls = true
 		// Which policies apply depends on the role and the command; all of them are

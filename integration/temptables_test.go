@@ -91,6 +91,33 @@ func TestTemporaryChildren(t *testing.T) {
 	}
 }
 
+// What is known of a session's temporary tables is known no more after DDL, which may be
+// about one of them.
+func TestTemporaryTablesThatAreChanged(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE TABLE parent (v int)", "INSERT INTO parent VALUES (1)")
+	db := harness.Open(t, "mlcache", withPatientRedis(t, dsn))
+	harness.Ready(t, db)
+	conn, err := db.Conn(harness.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const query = "SELECT sum(v) FROM parent"
+	harness.Exec(t, conn, "CREATE TEMP TABLE late (v int)")
+	harness.Exec(t, conn, "INSERT INTO late VALUES (10)")
+	harness.Query(t, conn, query)
+	harness.Exec(t, conn, "ALTER TABLE late INHERIT parent")
+	for _, write := range []string{"", "INSERT INTO late VALUES (11)", "DELETE FROM late WHERE v = 10"} {
+		if write != "" {
+			harness.Exec(t, conn, write)
+		}
+		for range 2 {
+			harness.Same(t, write, harness.Query(t, conn, query), harness.TryQuery(mlcache.WithBypass(t.Context()), conn, query))
+		}
+	}
+}
+
 // A temporary type hides one of the same name, in one session.
 func TestTemporaryTypes(t *testing.T) {
 	t.Parallel()

@@ -251,3 +251,24 @@ func words(list []string) string {
 	}
 	return out
 }
+
+// A value's own type can be what a function makes a row of, and what a literal is taken for:
+// the columns' domains are checked, though no type is named.
+func TestDomainsOfColumnsThatNoTextNames(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE TABLE log (n int)", "INSERT INTO log VALUES (0)",
+		"CREATE FUNCTION w() RETURNS int LANGUAGE plpgsql AS 'BEGIN UPDATE log SET n = n + 1; RETURN 1; END'",
+		"CREATE DOMAIN dd AS int CHECK (w() > 0)", "CREATE TABLE k (a dd)", "INSERT INTO k VALUES (1)",
+		"CREATE TABLE many (a dd[])", "INSERT INTO many VALUES ('{1}')")
+	plain, db := harness.Open(t, "pgx", dsn), harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	for _, query := range []string{`SELECT jsonb_populate_record(k, '{"a":1}')::text FROM k`, "SELECT count(*) FROM many WHERE a = '{5}'"} {
+		before := untilHit(t, db, "SELECT n FROM log")
+		harness.Query(t, db, query)
+		want := harness.Query(t, plain, "SELECT n FROM log")
+		if want.String() == before.String() {
+			t.Fatalf("%s: nothing was written", query)
+		}
+		harness.Same(t, query, harness.Query(t, db, "SELECT n FROM log"), want)
+	}
+}

@@ -98,15 +98,22 @@ func (v *Versions) resolveLast() {
 	}
 }
 
-// resign gives back what this process was to find out for others: nobody else is told of it for long. No poll is under way any more.
+// resign gives back what this process was to find out for others, since nobody else is told of it for long; and where it has left
+// nothing behind, it takes out who can carry out its changes. No poll is under way any more.
 func (v *Versions) resign() {
 	v.mu.Lock()
-	asked := v.asked && v.failures == 0
+	var args []any
+	if v.failures == 0 && v.asked {
+		args = append(args, "resign", v.process, "0")
+	}
+	if v.failures == 0 && v.holders.come > 0 && len(v.fences)+len(v.doubts)+len(v.leaving)+len(v.leftovers) == 0 {
+		args = append(args, "leave", v.process, "0")
+	}
 	v.mu.Unlock()
-	if !asked {
+	if args == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
-	_, _ = v.callGoRedis(ctx, "resign", []any{"resign", v.process, "0"}) // without it they wait until its time is up
+	_, _ = v.callGoRedis(ctx, args[0].(string), args) // without it they wait until its time is up
 }

@@ -33,6 +33,7 @@ local MARKED = 1000 -- ms after which to ask again for what is fenced without a 
 local ASKER = 30000 -- ms for which a process finds out what became of a fence
 local MET = 64 -- fences in x
 local DAY = 24 * 3600 * 1000
+local PROCESSES = 512 -- in k
 
 -- Where the caller is the only one who listens, its answer tells all that a message could: none is sent then, and the next
 -- message comes, as its number says, behind the last one that was. Replicas have listeners of their own.
@@ -179,7 +180,7 @@ elseif op ~= 'poll' then
       own = 4
     elseif kind == 'holders' then
       own = 5 -- the last of them is 0
-    elseif kind ~= 'fence' and kind ~= 'renew' and kind ~= 'resign' then
+    elseif kind ~= 'fence' and kind ~= 'renew' and kind ~= 'resign' and kind ~= 'leave' then
       break -- the end, or the caller's mark
     end
     local last = k + own - 1 + (tonumber(ARGV[k + own - 1]) or 0) -- '*' has no names
@@ -356,17 +357,26 @@ local function told_of(process)
   if at then return string.match(holders, '^%d+:(%d+):([^;]*)', at + #process + 2) end
 end
 
--- Those that have told nothing for a day are left out.
-local function register(process, number, names)
-  local is = told_of(process)
-  if is and tonumber(is) >= tonumber(number) then return end
+-- The entries of the others. Those that have told nothing for a day are left out, and the oldest where there are too many: of a
+-- process that is not in k nobody knows who can carry out what is behind its fences.
+local function others(process)
   local keep = {}
   for p, at, rest in string.gmatch(holders, ';([^:;]+):(%d+):([^;]*)') do
     if p ~= process and tonumber(at) > now - DAY then keep[#keep + 1] = ';' .. p .. ':' .. at .. ':' .. rest end
   end
-  keep[#keep + 1] = ';' .. process .. ':' .. int(now) .. ':' .. number .. ':' .. names
-  holders = concat(keep)
+  return concat(keep, '', math.max(1, #keep - PROCESSES + 2))
+end
+local function register(process, number, names)
+  local is = told_of(process)
+  if is and tonumber(is) >= tonumber(number) then return end
+  holders = others(process) .. ';' .. process .. ':' .. int(now) .. ':' .. number .. ':' .. names
   put('k', holders)
+end
+local function unregister(process)
+  if told_of(process) then
+    holders = others(process)
+    put('k', holders)
+  end
 end
 
 local function head()
@@ -571,6 +581,10 @@ else
         if m[3] == ARGV[k + 1] then m[2], m[3] = 0, '' end
       end
       mark(list)
+      k = k + 3
+    elseif kind == 'leave' then
+      -- a process, which ends, and of which no fence is left
+      unregister(ARGV[k + 1])
       k = k + 3
     elseif kind == 'settle' then
       -- id, what k said of its process when the caller found out ('-' for nothing; '=': it is the caller's own), number of

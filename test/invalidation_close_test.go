@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -178,5 +179,32 @@ func (silentRedis) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 		}
 		cmd.SetErr(context.DeadlineExceeded)
 		return cmd.Err()
+	}
+}
+
+// Redis remembers who can carry out the changes of a process no longer than it must: programs that live for a moment come
+// and go all day.
+func TestInvalidationProcessesThatHaveEndedAreForgotten(t *testing.T) {
+	t.Parallel()
+	m := newRedis(t)
+	known := func() int { return strings.Count(m.HGet("{test}:v", "k"), ";") }
+	for range 20 {
+		p := newPeer(t, m.Addr(), finding(never))
+		release(t, p.held("t"), invalidation.Committed)
+		p.closing()
+	}
+	if n := known(); n > 0 {
+		t.Errorf("%d processes that ended are known", n)
+	}
+	for range 530 { // they were killed
+		p := newPeer(t, m.Addr(), finding(never))
+		p.held("t")
+		p.client.Close()
+		if n := known(); n > 512 {
+			t.Fatalf("%d processes are known", n)
+		}
+	}
+	if n := known(); n != 512 {
+		t.Errorf("%d processes are known in the end", n)
 	}
 }
