@@ -19,6 +19,9 @@
 //     mlcache_max_staleness behind, usually a few milliseconds.
 //   - Strict: a read that starts anywhere after a write has returned sees it. A
 //     hit then costs one round trip to Redis.
+//   - No process goes back: once a question was answered, no later read of the same
+//     question in this process gives an older answer, while Redis answers and keeps
+//     its data.
 //   - Nothing uncommitted is ever cached, and an answer that was read before a
 //     write cannot be stored as if it had been read after it.
 //   - A version that is missing (an evicted key, an empty Redis) means "unknown",
@@ -27,7 +30,8 @@
 //     and a write that it cannot understand drops everything.
 //
 // All of this holds for writes that pass through mlcache. For others there are
-// Handle.Invalidate and the time to live.
+// Handle.Invalidate and the time to live. docs/consistency.md has the promise with
+// its exceptions, and how it is tested.
 //
 // # DSN
 //

@@ -25,8 +25,8 @@
 //   - The server's configuration is loaded again: every process takes the new search_path
 //     and TimeZone within a limit, then sees its own writes to the tables that a name
 //     stands for now, and one that has both by its DSN is never given another's answer.
-//   - Redis takes no writes: others miss a write of which it could not be told for no
-//     longer than any other. [History.Refusal] says what it takes to notice.
+//   - While Redis refuses writes: another process may miss such a write for the usual
+//     bound at most. [History.Refusal] says what it takes to notice.
 //   - Most answers came from the cache, else the run has shown nothing.
 //
 // Registers are written by statements, transactions, procedures that commit and then fail, and
