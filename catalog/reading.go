@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mlcache/mlcache/sqlinfo"
@@ -39,6 +40,12 @@ func readingOf(info *sqlinfo.Info) *reading {
 		funcs: info.Funcs, attrs: info.Attrs, types: info.Types, operators: info.Operators, dateCasts: info.DateCasts,
 		refusal: info.Refusal, detail: info.Detail, setsConstants: info.ChangedSettings != nil,
 	}
+}
+
+// fillsRows says whether a function is called that puts texts into the columns of a row, whatever its type: those for JSON, and
+// hstore's.
+func (r *reading) fillsRows() bool {
+	return slices.ContainsFunc(r.funcs, func(n sqlinfo.Name) bool { return strings.Contains(n.Name, "populate_record") })
 }
 
 func readingOfBody(b *sqlinfo.Body) *reading {

@@ -138,10 +138,7 @@ func (w *walk) typesMet(types []*userType, use typeUse, f frame) {
 		}
 		w.types[t] = use
 		if use >= typeAssigned {
-			for _, fn := range t.checks {
-				w.callFor(ReasonUserCast, fn, f)
-			}
-			w.builtins(t.builtins, f)
+			w.domainsMet([]*userType{t}, f)
 		}
 		if use >= typeMentioned {
 			for _, fn := range w.s.types[t.name] {
@@ -149,6 +146,36 @@ func (w *walk) typesMet(types []*userType, use typeUse, f frame) {
 			}
 		}
 		w.later(func() { w.typesMet(t.parts, use, f) })
+	}
+}
+
+// literalsMet follows the checks of domains within arrays, ranges and rows: a literal takes
+// the type of such a column when it is compared with it. A column that is a domain itself
+// is compared as its base.
+func (w *walk) literalsMet(types []*userType, f frame) {
+	for _, t := range types {
+		if len(t.checks) == 0 && len(t.builtins) == 0 {
+			w.later(func() { w.domainsMet(t.parts, f) })
+		}
+	}
+}
+
+// domainsMet follows the checks of domains that values may be made of, and of those
+// beneath.
+func (w *walk) domainsMet(types []*userType, f frame) {
+	for _, t := range types {
+		if w.domains[t] {
+			continue
+		}
+		if w.domains == nil {
+			w.domains = make(map[*userType]bool)
+		}
+		w.domains[t] = true
+		for _, fn := range t.checks {
+			w.callFor(ReasonUserCast, fn, f)
+		}
+		w.builtins(t.builtins, f)
+		w.later(func() { w.domainsMet(t.parts, f) })
 	}
 }
 

@@ -32,9 +32,10 @@ type walk struct {
 	named  map[string]bool // what functions call values that may hold a text
 	// What the text does not show of casts and domains: see types.go.
 	types   map[*userType]typeUse
-	typed   bool // some type is named
-	assigns bool // values are assigned to columns or variables
-	strayed bool // code was found that runs under another path
+	domains map[*userType]bool // whose checks have been followed
+	typed   bool               // some type is named
+	assigns bool               // values are assigned to columns or variables
+	strayed bool               // code was found that runs under another path
 	// statementText is that of the statement; empty if it is not known.
 	statementText string
 }
@@ -225,8 +226,8 @@ func (w *walk) reads(r *relation, f frame) {
 	case r.zone:
 		w.readsZone(r, f)
 	}
-	// A literal takes the type of what it is compared with, and a function may put a text into a row of the relation.
-	w.typesMet(r.types, typeAssigned, f)
+	w.typesMet(r.types, typeSeen, f)
+	w.literalsMet(r.types, f)
 	if r.rls {
 		w.rls = true
 		// Which policies apply depends on the role and the command; all of them are
@@ -313,6 +314,9 @@ func (w *walk) text(r *reading, deparsed bool, f frame) {
 		}
 		for _, rel := range found {
 			w.later(func() { w.reads(rel, f) })
+			if r.fillsRows() {
+				w.later(func() { w.domainsMet(rel.types, f) })
+			}
 			if r.variables {
 				w.typesMet(rel.types, typeAssigned, f) // of a variable of its row type
 			}

@@ -25,7 +25,7 @@ var notForPrograms = map[string]string{
 	"Collector.Collect": "Prometheus", "Collector.Describe": "Prometheus",
 	"Driver.Open": "database/sql", "Driver.OpenConnector": "database/sql",
 	"Versions.LiveAt": "the driver", "Versions.Paused": "the driver", "Versions.Quarantine": "the driver",
-	"Versions.Quarantined": "the driver", "Versions.Tighten": "the driver",
+	"Versions.Quarantined": "the driver", "Versions.Tighten": "the driver", "Versions.HolderGone": "the driver",
 	"Redis.Lease": "the driver", "Cell.OwnChanges": "the driver", "Assumption.Holds": "the driver",
 	"Redis.GetHashed": "the driver", "Memory.Expired": "the driver", "Memory.Stored": "the driver",
 }
