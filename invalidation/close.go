@@ -101,6 +101,9 @@ func (v *Versions) resolveLast() {
 // resign gives back what this process was to find out for others, since nobody else is told of it for long; and where it has left
 // nothing behind, it takes out who can carry out its changes. No poll is under way any more.
 func (v *Versions) resign() {
+	if v.client == nil {
+		return
+	}
 	v.mu.Lock()
 	var args []any
 	if v.failures == 0 && v.asked {
