@@ -97,7 +97,7 @@ func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *f
 	way := e.hub.latest.ask(l.key)
 	defer way.leave()
 	l.asking = way
-	if rows, err := q.Query(ctx, currentSnapshot); err != nil || snapshotOf(rows) != a.snapshot {
+	if rows, err := q.Query(ctx, currentSnapshot); err != nil || cellOf(rows, 0) != a.snapshot {
 		return
 	}
 	c.store(l, a.payload, a.started)
@@ -106,6 +106,3 @@ func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *f
 // currentSnapshot says which transactions' changes are visible. When one ends, it
 // reads otherwise (PostgreSQL manual 9.27.10).
 const currentSnapshot = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text"
-
-// snapshotOf returns the answer to currentSnapshot, which may be one of several columns.
-func snapshotOf(rows [][]*string) string { return cellOf(rows, 0) }

@@ -79,8 +79,6 @@ func (c *conn) blind(ctx context.Context, query string, reason Reason) *plan {
 			return p
 		}
 		c.cutShort = ctx.Err() // pgx has closed the connection over it
-	} else if !c.inTx() {
-		return p // nor will the statement have a connection
 	}
 	p.writesAll, p.touchesSession, p.touchesNames = true, true, true
 	return p

@@ -72,8 +72,8 @@ func (c *conn) holder() string {
 
 // letGo tells that the connection has been closed. What it had been asked and has not answered is in doubt by now.
 func (c *conn) letGo() {
-	if c.held != "" {
+	if c.held != "" && !isUnknown(c.held) { // that name is others', too
 		c.engine.versions.HolderGone(c.held)
-		c.held = ""
 	}
+	c.held = ""
 }

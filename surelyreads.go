@@ -33,11 +33,11 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 			" OR NOT "+oneOf("prokind::pg_catalog.text", []string{"f"})+")"))
 	}
 	rows, err := q.Query(ctx, currentSnapshot+", "+both(conditions)+", "+both([]string{none("pg_proc", byUser, byScript)}))
-	if err != nil || snapshotOf(rows) == "" || cellOf(rows, 1) != "true" {
+	if err != nil || cellOf(rows, 0) == "" || cellOf(rows, 1) != "true" {
 		return "", false
 	}
 	if cellOf(rows, 2) == "true" {
-		return snapshotOf(rows), true
+		return cellOf(rows, 0), true
 	}
 	// There are functions in languages in which anything can be written.
 	conditions = []string{
@@ -54,7 +54,7 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 			none("pg_type", oneOf("typname", called), byUser))
 	}
 	again, err := q.Query(ctx, "SELECT "+both(conditions))
-	return snapshotOf(rows), err == nil && cellOf(again, 0) == "true"
+	return cellOf(rows, 0), err == nil && cellOf(again, 0) == "true"
 }
 
 // namesAnything is false for a text whose meaning no schema changes.

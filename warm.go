@@ -212,7 +212,7 @@ func (e *engine) topStatements(ctx context.Context, n int) ([]Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema := snapshotOf(rows) // one row with one cell
+	schema := cellOf(rows, 0) // one row with one cell
 	if schema == "" {
 		return nil, errors.New("the extension is not installed in this database")
 	}

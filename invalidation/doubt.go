@@ -2,6 +2,7 @@ package invalidation
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,8 @@ const (
 	leavingAtMost = time.Minute
 	// leftOverFor is as long as Redis remembers who can carry out what is behind a fence.
 	leftOverFor = 24 * time.Hour
+	// maxLeftovers is how many are told apart. With more, every fence of this process that has ended counts as one.
+	maxLeftovers = 1024
 	// orphanKept is how long Redis may say nothing of an orphan that it has told this process of.
 	orphanKept = 10 * time.Second
 )
@@ -262,20 +265,23 @@ func (v *Versions) leaveOver(ids []string) {
 		v.leftovers = map[string]time.Time{}
 	}
 	now := time.Now()
-	for id, since := range v.leftovers {
-		if now.Sub(since) > leftOverFor {
-			delete(v.leftovers, id)
-		}
-	}
 	for _, id := range ids {
-		v.leftovers[strings.TrimPrefix(id, overtaking)] = now
+		if !strings.Contains(id, "~") {
+			continue // it names no holders, and ends with its lease
+		}
+		if len(v.leftovers) >= maxLeftovers {
+			maps.DeleteFunc(v.leftovers, func(_ string, since time.Time) bool { return now.Sub(since) > leftOverFor })
+		}
+		if len(v.leftovers) < maxLeftovers {
+			v.leftovers[strings.TrimPrefix(id, overtaking)] = now
+		}
 	}
 }
 
 // leftOver is called with v.mu held.
 func (v *Versions) leftOver(id string, now time.Time) bool {
 	since, ok := v.leftovers[id]
-	return ok && now.Sub(since) <= leftOverFor
+	return ok && now.Sub(since) <= leftOverFor || len(v.leftovers) >= maxLeftovers
 }
 
 // doubtHere keeps the fence of a change of this process up until nobody can make the change visible any more. What the fence

@@ -1,6 +1,7 @@
 package invalidation
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,5 +39,32 @@ func TestHoldersOfClosedConnectionsAreForgotten(t *testing.T) {
 	s.need("server/4-4", true)
 	if got := told(); strings.Contains(got, "3-3") || !strings.Contains(got, "4-4") {
 		t.Errorf("told of %q", got)
+	}
+}
+
+// What is left to others is remembered within a bound. Beyond it every fence of this process
+// that has ended may be one of those, which is late and never wrong.
+func TestWhatIsLeftToOthersIsBounded(t *testing.T) {
+	v, err := Open(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	v.leaveOver([]string{"plain"})
+	if len(v.leftovers) != 0 {
+		t.Error("a fence that names no holders is remembered")
+	}
+	for i := range 2 * maxLeftovers {
+		id := v.process + "~" + strconv.Itoa(i)
+		v.leaveOver([]string{overtaking + id})
+		if !v.leftOver(id, time.Now()) {
+			t.Fatalf("%d: known to be over", i)
+		}
+		if i < maxLeftovers-1 && v.leftOver("another", time.Now()) {
+			t.Fatalf("%d: one that was released counts as left over", i)
+		}
+	}
+	if len(v.leftovers) > maxLeftovers {
+		t.Errorf("%d are remembered", len(v.leftovers))
 	}
 }
