@@ -24,10 +24,11 @@ func TestHoldersOfClosedConnectionsAreForgotten(t *testing.T) {
 		s.heard(number, true)
 		return args[3].(string)
 	}
-	for range 100 {
-		s.need("server/1-1", true)
-		s.leave("server/1-1", time.Now())
-		v.HolderGone("server/1-1")
+	for i := range 101 {
+		name := "server/1-1" + strconv.Itoa(i)
+		s.need(name, true)
+		s.leave(name, time.Now())
+		v.HolderGone(name)
 	}
 	s.need("server/2-2", true)
 	s.need("server/3-3", true)
