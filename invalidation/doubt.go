@@ -104,7 +104,6 @@ func (v *Versions) adoptOrphans(list []orphan, complete bool) {
 	}
 	v.asked = v.asked || len(list) > 0
 	for id, since := range v.leaving {
-		// The queue has been delivered since, and what it had no room for is told of nowhere.
 		if now.Sub(since) > leavingAtMost {
 			delete(v.leaving, id)
 		}

@@ -2,12 +2,13 @@ package invalidation
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 const (
 	queueMax    = 16384 // scopes; beyond it everything is invalidated in their place
-	queueIDs    = 8     // fences remembered per scope; others end by their lease
+	queueIDs    = 8     // fences remembered per scope; of others a poll tells when their lease has ended
 	drainAtOnce = 512   // scopes in one command
 )
 
@@ -27,43 +28,49 @@ type waiting struct {
 	unknownUntil time.Time // the change may become visible until then
 }
 
-func (w waiting) and(o waiting) waiting {
-	ids := make([]string, 0, queueIDs)
-	for _, id := range append(append([]string{}, w.ids...), o.ids...) {
-		if len(ids) < queueIDs {
-			ids = append(ids, id)
-		}
-	}
-	w.ids = ids
+// and takes over o, and returns the ids for which there is no room.
+func (w waiting) and(o waiting) (_ waiting, dropped []string) {
+	ids := slices.Concat(w.ids, o.ids)
+	room := min(len(ids), queueIDs)
+	w.ids, dropped = ids[:room:room], ids[room:]
 	w.holds += o.holds
 	if o.unknownUntil.After(w.unknownUntil) {
 		w.unknownUntil = o.unknownUntil
 	}
-	return w
+	return w, dropped
 }
 
 func (q *queue) empty() bool { return len(q.cells) == 0 && q.all.holds == 0 }
 
-// add takes over the holds in w on each cell, and on the epoch when all is set.
-func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) {
+// add takes over the holds in w on each cell, and on the epoch when all is set. It returns fences of whose end Redis is not
+// going to be told.
+func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) (dropped []string) {
+	both := func(w, o waiting) waiting {
+		w, without := w.and(o)
+		dropped = append(dropped, without...)
+		return w
+	}
 	if all {
-		q.all = q.all.and(w)
+		q.all = both(q.all, w)
 	}
 	if q.cells == nil {
 		q.cells = map[*Cell]waiting{}
 	}
 	for _, c := range cells {
-		q.cells[c] = q.cells[c].and(w)
+		q.cells[c] = both(q.cells[c], w)
 	}
 	if len(q.cells) <= queueMax {
-		return
+		return dropped
 	}
 	epoch.hold()
-	q.all = q.all.and(waiting{holds: 1})
+	q.all = both(q.all, waiting{holds: 1})
 	for c, w := range q.cells {
+		told := 0
 		if w.unknownUntil.After(q.all.unknownUntil) {
-			q.all = q.all.and(waiting{ids: w.ids[:min(1, len(w.ids))], unknownUntil: w.unknownUntil})
+			told = min(1, len(w.ids))
+			q.all = both(q.all, waiting{ids: w.ids[:told], unknownUntil: w.unknownUntil})
 		}
+		dropped = append(dropped, w.ids[told:]...)
 		// The cell's version is out of date. It is unknown until Redis has been asked, and "everything" comes first.
 		c.forget(c.seq)
 		for range w.holds {
@@ -71,6 +78,7 @@ func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) {
 		}
 	}
 	q.cells = nil
+	return dropped
 }
 
 // assume notes what the next changes assume. One that differs from that of the changes before makes them "everything".
@@ -81,7 +89,7 @@ func (q *queue) assume(epoch *Cell, a Assumption) {
 		q.assumed = a
 	default:
 		epoch.hold()
-		q.all = q.all.and(waiting{holds: 1})
+		q.all, _ = q.all.and(waiting{holds: 1})
 	}
 }
 
@@ -114,10 +122,10 @@ func (v *Versions) drain(ctx context.Context) error {
 		if err != nil {
 			v.queue.assume(v.epoch, assumed)
 			for i, c := range cells {
-				v.queue.add(v.epoch, taken[i], false, []*Cell{c})
+				v.leftLocked(v.queue.add(v.epoch, taken[i], false, []*Cell{c}))
 			}
 			if all.holds > 0 {
-				v.queue.add(v.epoch, all, true, nil)
+				v.leftLocked(v.queue.add(v.epoch, all, true, nil))
 			}
 			v.mu.Unlock()
 			return err

@@ -80,7 +80,7 @@ func (v *Versions) release(ctx context.Context, n news) error {
 			w.unknownUntil = time.Now().Add(v.cfg.FenceLease)
 		}
 		v.queue.assume(v.epoch, n.assumes)
-		v.queue.add(v.epoch, w, n.all, n.cells)
+		v.leftLocked(v.queue.add(v.epoch, w, n.all, n.cells))
 	}
 	v.mu.Unlock()
 	v.kick()

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -207,4 +208,39 @@ func TestInvalidationProcessesThatHaveEndedAreForgotten(t *testing.T) {
 	if n := known(); n != 512 {
 		t.Errorf("%d processes are known in the end", n)
 	}
+}
+
+// Of more fences than the queue remembers for a scope Redis is not told when it answers again: it keeps them up. The writer
+// knows that they are over.
+func TestInvalidationFencesThatTheQueueHasNoRoomForEnd(t *testing.T) {
+	t.Parallel()
+	m := newRedis(t)
+	door := openDoor(t, m.Addr())
+	writer := newPeer(t, door.listener.Addr().String(), bound(30*time.Millisecond), lease(300*time.Millisecond), finding(never))
+	// Each has other scopes, so that none shares another's, and the last ones come late for each of theirs.
+	letters := []string{"a", "b", "c", "d", "e"}
+	fences := make([]*invalidation.Fence, 1<<len(letters)-1)
+	for i := range fences {
+		var scopes []string
+		for bit, letter := range letters {
+			if (i+1)>>bit&1 == 1 {
+				scopes = append(scopes, letter)
+			}
+		}
+		f, err := writer.Fence(t.Context(), scopes, invalidation.FenceOptions{Wait: true, Holder: "server/1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fences[i] = f
+	}
+	door.setShut(true)
+	for _, f := range fences {
+		if f.Release(t.Context(), invalidation.Committed) == nil {
+			t.Fatal("Redis has been told")
+		}
+	}
+	door.setShut(false)
+	eventually(t, "open again", func() bool {
+		return !slices.ContainsFunc(letters, func(letter string) bool { return !open(t, m.Addr(), letter) })
+	})
 }
