@@ -370,13 +370,12 @@ func (v *Versions) Quarantined(since time.Time) bool {
 }
 
 // OnChange calls f after each change of the scope that this process notices, and when everything became unknown. f runs
-// in whatever goroutine noticed, with no lock held, and must not block. Listening alone does not keep Redis being asked:
-// see Paused.
+// in whatever goroutine noticed, with no lock held, and must not block. Listening alone does not make Redis be asked, nor keep
+// it being asked: see Paused. Before the first question there is nothing that an answer could be used for.
 func (v *Versions) OnChange(scope string, f func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.cell(scope)
 	c.listeners = append(c.listeners, f)
 	v.listening = append(v.listening, c)
-	v.start()
 }
