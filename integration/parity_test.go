@@ -18,7 +18,7 @@ import (
 // optional are the interfaces of database/sql/driver that a driver's types can
 // have or lack, and the method by which pgx hands out its own connection.
 var optional = append([]reflect.Type{
-	reflect.TypeFor[driver.ColumnConverter](), reflect.TypeFor[driver.Conn](), reflect.TypeFor[driver.ConnBeginTx](),
+	reflect.TypeFor[driver.ColumnConverter](), reflect.TypeFor[driver.Conn](), reflect.TypeFor[driver.ConnBeginTx](), //nolint:staticcheck // lacking it is the point
 	reflect.TypeFor[driver.ConnPrepareContext](), reflect.TypeFor[driver.Connector](), reflect.TypeFor[driver.Driver](),
 	reflect.TypeFor[driver.DriverContext](), reflect.TypeFor[driver.Execer](), reflect.TypeFor[driver.ExecerContext](), //nolint:staticcheck // lacking it is the point
 	reflect.TypeFor[driver.NamedValueChecker](), reflect.TypeFor[driver.Pinger](), reflect.TypeFor[driver.Queryer](), //nolint:staticcheck // lacking it is the point

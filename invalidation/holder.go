@@ -41,8 +41,8 @@ type holders struct {
 	news   bool // there is something to tell
 }
 
-// need notes that one more fence needs the holder, and says whether Redis is told of it: for certain, if sure is set.
-func (s *holders) need(name string, sure bool) (told bool) {
+// need notes that one more fence needs the holder, of whom Redis is then told: for certain, if sure is set.
+func (s *holders) need(name string, sure bool) {
 	h := s.named[name]
 	if h == nil {
 		if s.named == nil {
@@ -52,9 +52,7 @@ func (s *holders) need(name string, sure bool) (told bool) {
 		s.named[name] = h
 	}
 	h.open++
-	told = s.toldOf(name, sure)
-	s.news = s.news || !told
-	return told
+	s.news = s.news || !s.toldOf(name, sure)
 }
 
 func (s *holders) toldOf(name string, sure bool) bool {

@@ -93,7 +93,7 @@ func TestDateWordsAsArgumentsBypass(t *testing.T) {
 	for _, arg := range []any{"now", "NOW", "today 10:00", " Tomorrow ", []byte("yesterday"), "{now}"} {
 		before := h.Stats()
 		for range 2 {
-			scanInt(t, db, t.Context(), "SELECT n FROM t WHERE at < $1", arg)
+			scanInt(t.Context(), t, db, "SELECT n FROM t WHERE at < $1", arg)
 		}
 		after := h.Stats()
 		if after.Bypasses-before.Bypasses != 2 || after.Reasons[mlcache.ReasonDateArgument]-before.Reasons[mlcache.ReasonDateArgument] != 2 {
@@ -103,7 +103,7 @@ func TestDateWordsAsArgumentsBypass(t *testing.T) {
 	for _, arg := range []any{"nowhere", "snow", "2026-07-04", "infinity"} {
 		before := h.Stats()
 		for range 2 {
-			scanInt(t, db, t.Context(), "SELECT n FROM t WHERE at < $1", arg)
+			scanInt(t.Context(), t, db, "SELECT n FROM t WHERE at < $1", arg)
 		}
 		if after := h.Stats(); after.L1Hits-before.L1Hits != 1 {
 			t.Errorf("%q: %+v", arg, after)
@@ -123,7 +123,7 @@ func TestArgumentsAreReadWhenTheyAreGiven(t *testing.T) {
 	for range 2 {
 		for _, b := range []byte{1, 2} {
 			arg[0] = b
-			if n := scanInt(t, db, t.Context(), "SELECT n FROM t WHERE b = $1", arg); n != int64(b) {
+			if n := scanInt(t.Context(), t, db, "SELECT n FROM t WHERE b = $1", arg); n != int64(b) {
 				t.Errorf("got %d for %d", n, b)
 			}
 		}

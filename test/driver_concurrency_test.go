@@ -135,7 +135,7 @@ func ownWrites(t *testing.T, d *counterDB, dbs []*sql.DB, pause time.Duration, e
 	}
 	group.Wait()
 	for k := range written {
-		if n := scanInt(t, dbs[0], ctx, "SELECT n FROM t WHERE k = $1", k); n != d.counters[k].Load() {
+		if n := scanInt(ctx, t, dbs[0], "SELECT n FROM t WHERE k = $1", k); n != d.counters[k].Load() {
 			t.Errorf("counter %d: read %d at the end, the database has %d", k, n, d.counters[k].Load())
 		}
 	}

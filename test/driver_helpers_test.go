@@ -57,9 +57,9 @@ func newDriverConnector(t testing.TB, origin driver.Connector, cfg *mlcache.Conf
 }
 
 // scanInt runs a query of one row and one column.
-func scanInt(t testing.TB, q interface {
+func scanInt(ctx context.Context, t testing.TB, q interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
-}, ctx context.Context, query string, args ...any) int64 {
+}, query string, args ...any) int64 {
 	t.Helper()
 	var n int64
 	if err := q.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {

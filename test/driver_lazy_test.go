@@ -35,14 +35,14 @@ func TestHitNeedsNoConnection(t *testing.T) {
 	db, h := openDriver(t, o, nil)
 	ctx := t.Context()
 	args := []any{int64(7), "text", true, nil, 1.5, []byte("b"), someTime, 7}
-	scanInt(t, db, ctx, "SELECT n FROM t WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8)", args...)
+	scanInt(ctx, t, db, "SELECT n FROM t WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8)", args...)
 	// No connection is idle from here on, so each query gets a new one.
 	db.SetMaxIdleConns(0)
 	db.SetMaxIdleConns(1)
 	down.Store(true)
 	before := o.connects.Load()
 	for range 3 {
-		scanInt(t, db, ctx, "SELECT n FROM t WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8)", args...)
+		scanInt(ctx, t, db, "SELECT n FROM t WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8)", args...)
 	}
 	if n := o.connects.Load() - before; n != 0 || o.open() != 0 {
 		t.Errorf("%d connections made, %d open", n, o.open())
@@ -72,7 +72,7 @@ func TestConnectErrorComesUnchangedWhereTheDatabaseIsNeeded(t *testing.T) {
 	if err := db.PingContext(ctx); err != nil {
 		t.Error(err)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 		t.Error(n)
 	}
 }
@@ -214,12 +214,12 @@ func TestOriginIsResetBeforeItIsUsedAgain(t *testing.T) {
 	if _, err := db.ExecContext(ctx, "UPDATE t SET n = 1"); err != nil {
 		t.Fatal(err)
 	}
-	scanInt(t, db, ctx, "SELECT n FROM t")
+	scanInt(ctx, t, db, "SELECT n FROM t")
 	if n := o.resets.Load(); n != 1 {
 		t.Errorf("%d resets before the second statement", n)
 	}
 	for range 3 {
-		scanInt(t, db, ctx, "SELECT n FROM t")
+		scanInt(ctx, t, db, "SELECT n FROM t")
 	}
 	if n := o.resets.Load(); n != 1 {
 		t.Errorf("%d resets after hits", n)
@@ -264,7 +264,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		unused := newDriverConnector(t, newOrigin(nil), cfg)
 		db := sql.OpenDB(connector)
 		for range 3 {
-			scanInt(t, db, t.Context(), "SELECT n FROM t")
+			scanInt(t.Context(), t, db, "SELECT n FROM t")
 			if _, err := db.Exec("UPDATE t SET n = 1"); err != nil {
 				t.Fatal(err)
 			}

@@ -105,7 +105,7 @@ func TestLargeResultStreams(t *testing.T) {
 	}
 	// One row of many: what has been read is not the whole answer.
 	for range 2 {
-		if n := scanInt(t, db, t.Context(), "SELECT n FROM t"); n != 0 {
+		if n := scanInt(t.Context(), t, db, "SELECT n FROM t"); n != 0 {
 			t.Error(n)
 		}
 	}
@@ -200,7 +200,7 @@ func TestCancellationMidway(t *testing.T) {
 		if h.Stats().L1Hits != 0 {
 			t.Error("hits")
 		}
-		if got := scanInt(t, db, t.Context(), "SELECT n FROM t"); got != 0 {
+		if got := scanInt(t.Context(), t, db, "SELECT n FROM t"); got != 0 {
 			t.Errorf("the next query got %d", got)
 		}
 	}

@@ -33,7 +33,7 @@ func TestContextOptions(t *testing.T) {
 		{mlcache.WithBypass(mlcache.WithRefresh(ctx)), 6}, {ctx, 5},
 		{mlcache.WithTTL(mlcache.WithBypass(ctx), time.Hour), 7}, {ctx, 5},
 	} {
-		if n := scanInt(t, db, step.ctx, query); n != step.want {
+		if n := scanInt(step.ctx, t, db, query); n != step.want {
 			t.Errorf("step %d: got %d, want %d", i, n, step.want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestHints(t *testing.T) {
 	} {
 		db, h := openDriver(t, ticking(), &mlcache.Config{Mode: tc.mode})
 		for range 2 {
-			scanInt(t, db, t.Context(), tc.query)
+			scanInt(t.Context(), t, db, tc.query)
 		}
 		s := h.Stats()
 		if cached := s.L1Hits == 1 && s.Misses == 1; cached != tc.cached || !cached && s.Bypasses != 2 {
@@ -77,7 +77,7 @@ func TestHints(t *testing.T) {
 func TestTextsShareEntriesOnlyWhereTheyMeanTheSame(t *testing.T) {
 	t.Parallel()
 	db, _ := openDriver(t, ticking(), nil)
-	first := scanInt(t, db, t.Context(), "SELECT n FROM t WHERE s = 'a b'")
+	first := scanInt(t.Context(), t, db, "SELECT n FROM t WHERE s = 'a b'")
 	for query, same := range map[string]bool{
 		"SELECT  n\nFROM t -- comment\nWHERE s = 'a b'": true,
 		"/* x */ SELECT n FROM t WHERE s = 'a b'":       true,
@@ -88,7 +88,7 @@ func TestTextsShareEntriesOnlyWhereTheyMeanTheSame(t *testing.T) {
 		"SELECT n AS m FROM t WHERE s = 'a b'":          false,
 		"SELECT n FROM t WHERE s = E'a b'":              false,
 	} {
-		if n := scanInt(t, db, t.Context(), query); (n == first) != same {
+		if n := scanInt(t.Context(), t, db, query); (n == first) != same {
 			t.Errorf("%s: got %d, and %d before", query, n, first)
 		}
 	}
@@ -118,7 +118,7 @@ func TestTableLists(t *testing.T) {
 			o.catalog = catalog
 			db, h := openDriver(t, o, &mlcache.Config{Tables: tc.tables, SkipTables: tc.skip})
 			for range 2 {
-				scanInt(t, db, t.Context(), tc.query)
+				scanInt(t.Context(), t, db, tc.query)
 			}
 			s := h.Stats()
 			if cached := s.L1Hits == 1; cached != tc.cached {
@@ -157,7 +157,7 @@ func TestTimesToLive(t *testing.T) {
 				if tc.ttl != 0 {
 					ctx = mlcache.WithTTL(ctx, tc.ttl)
 				}
-				read := func() int64 { return scanInt(t, db, ctx, tc.query) }
+				read := func() int64 { return scanInt(ctx, t, db, tc.query) }
 				first := read()
 				time.Sleep(tc.lives * 8 / 10)
 				if n := read(); n != first {

@@ -167,10 +167,10 @@ func TestReadsStayWithinTheBoundWhateverHappensToRedis(t *testing.T) {
 			watched(t, d, processes, tc.bound, over.Load)
 			end := d.counters[0].Load()
 			for i, p := range processes {
-				waitFor(t, "the end of what Redis missed", func() bool { return scanInt(t, p.db, t.Context(), counterQuery, 0) == end })
+				waitFor(t, "the end of what Redis missed", func() bool { return scanInt(t.Context(), t, p.db, counterQuery, 0) == end })
 				before := p.h.Stats()
 				waitFor(t, "a hit", func() bool {
-					scanInt(t, p.db, t.Context(), counterQuery, 0)
+					scanInt(t.Context(), t, p.db, counterQuery, 0)
 					s := p.h.Stats()
 					return s.L1Hits+s.L2Hits > before.L1Hits+before.L2Hits
 				})
@@ -191,14 +191,14 @@ func TestSilentRedisKeepsReadsPrompt(t *testing.T) {
 		p := startProcess(t, d.origin, server, "", mlcache.Config{
 			Namespace: driverNamespace(), Consistency: consistency, MaxStaleness: 100 * time.Millisecond,
 		})
-		scanInt(t, p.db, t.Context(), counterQuery, 0)
+		scanInt(t.Context(), t, p.db, counterQuery, 0)
 		p.door.setHeld(true)
 		start := time.Now()
 		const reads = 100
 		var slow int
 		for i := range reads {
 			one := time.Now()
-			scanInt(t, p.db, t.Context(), counterQuery, i%4)
+			scanInt(t.Context(), t, p.db, counterQuery, i%4)
 			if time.Since(one) > 50*time.Millisecond {
 				slow++
 			}
@@ -211,13 +211,13 @@ func TestSilentRedisKeepsReadsPrompt(t *testing.T) {
 		if _, err := p.db.Exec("UPDATE t SET n = n + 1 WHERE k = $1", 0); err != nil {
 			t.Error(err)
 		}
-		if n := scanInt(t, p.db, t.Context(), counterQuery, 0); n != 1 {
+		if n := scanInt(t.Context(), t, p.db, counterQuery, 0); n != 1 {
 			t.Errorf("%s: own write: read %d", consistency, n)
 		}
 		p.door.setHeld(false)
 		before := p.h.Stats()
 		waitFor(t, "a hit", func() bool {
-			scanInt(t, p.db, t.Context(), counterQuery, 0)
+			scanInt(t.Context(), t, p.db, counterQuery, 0)
 			s := p.h.Stats()
 			return s.L1Hits+s.L2Hits > before.L1Hits+before.L2Hits
 		})
@@ -232,7 +232,7 @@ func TestSilentRedisLeavesTimeForTheDatabase(t *testing.T) {
 		d := newCounterDB()
 		d.catalog = true
 		p := startProcess(t, d.origin, server, "?read_timeout=2s", mlcache.Config{Namespace: driverNamespace(), Consistency: consistency})
-		scanInt(t, p.db, t.Context(), counterQuery, 0)
+		scanInt(t.Context(), t, p.db, counterQuery, 0)
 		p.door.setHeld(true)
 		for range 10 {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -276,7 +276,7 @@ func TestFailWritesRefusesWhatRedisCannotBeToldOf(t *testing.T) {
 		if _, err := queryInts(ctx, p.db, update+" RETURNING n", 0); !errors.Is(err, mlcache.ErrRedisDown) {
 			t.Errorf("Query: %v", err)
 		}
-		scanInt(t, p.db, ctx, counterQuery, 0)
+		scanInt(ctx, t, p.db, counterQuery, 0)
 	}
 	if n := d.count("UPDATE") - before; n != 0 {
 		t.Errorf("the database saw %d writes", n)
@@ -292,7 +292,7 @@ func TestFailWritesRefusesWhatRedisCannotBeToldOf(t *testing.T) {
 		_, err := p.db.Exec(update, 0)
 		return err == nil
 	})
-	if n, want := scanInt(t, p.db, ctx, counterQuery, 0), d.counters[0].Load(); n != want {
+	if n, want := scanInt(ctx, t, p.db, counterQuery, 0), d.counters[0].Load(); n != want {
 		t.Errorf("read %d, the database has %d", n, want)
 	}
 }

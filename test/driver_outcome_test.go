@@ -49,14 +49,14 @@ func TestWhatAFailedWriteMeansForTheCache(t *testing.T) {
 				if err := write(); err != nil {
 					t.Fatal(err)
 				}
-				scanInt(t, db, ctx, "SELECT n FROM t")
+				scanInt(ctx, t, db, "SELECT n FROM t")
 				failing = tc.err
 				if err := write(); err != tc.err {
 					t.Errorf("%s: got %v, want %v", name, err, tc.err)
 				}
 				before := h.Stats()
 				for range 2 {
-					scanInt(t, db, ctx, "SELECT n FROM t")
+					scanInt(ctx, t, db, "SELECT n FROM t")
 				}
 				after := h.Stats()
 				if tc.known && after.L1Hits == before.L1Hits {
@@ -78,11 +78,11 @@ func TestRefusedArgumentFencesNothing(t *testing.T) {
 	t.Parallel()
 	db, h := openDriver(t, ticking(), nil)
 	ctx := t.Context()
-	first := scanInt(t, db, ctx, "SELECT n FROM t")
+	first := scanInt(ctx, t, db, "SELECT n FROM t")
 	if _, err := db.Exec("UPDATE t SET n = $1", struct{}{}); err == nil {
 		t.Error("no error")
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != first {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != first {
 		t.Errorf("the answer is gone: %+v", h.Stats())
 	}
 }
@@ -96,8 +96,8 @@ func TestCommitOfUnknownOutcome(t *testing.T) {
 	o.wrapConn = func(c *originConn) driver.Conn { return failingCommits{fullConn{c}, boom} }
 	db, h := openDriver(t, o, &mlcache.Config{StaticSessions: true})
 	ctx := t.Context()
-	other := scanInt(t, db, ctx, "SELECT n FROM u")
-	first := scanInt(t, db, ctx, "SELECT n FROM t")
+	other := scanInt(ctx, t, db, "SELECT n FROM u")
+	first := scanInt(ctx, t, db, "SELECT n FROM t")
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -108,13 +108,13 @@ func TestCommitOfUnknownOutcome(t *testing.T) {
 	if err := tx.Commit(); err != boom {
 		t.Errorf("got %v", err)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n == first {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n == first {
 		t.Error("an answer from before the commit")
 	}
 	if h.Stats().Reasons[mlcache.ReasonFenced] != 1 {
 		t.Errorf("%v", h.Stats().Reasons)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM u"); n != other {
+	if n := scanInt(ctx, t, db, "SELECT n FROM u"); n != other {
 		t.Error("a table that the transaction did not write")
 	}
 }

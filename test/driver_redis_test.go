@@ -58,11 +58,11 @@ func TestSecondProcessReadsFromRedisThenFromMemory(t *testing.T) {
 		first := startProcess(t, d.origin, server, patient, cfg)
 		second := startProcess(t, d.origin, server, patient, cfg)
 		ctx := t.Context()
-		scanInt(t, first.db, ctx, counterQuery, 0)
+		scanInt(ctx, t, first.db, counterQuery, 0)
 		first.waitFilled(t, 1)
 		wantCounts(t, first.h, 0, 0, 1, 0)
 		for range 3 {
-			scanInt(t, second.db, ctx, counterQuery, 0)
+			scanInt(ctx, t, second.db, counterQuery, 0)
 		}
 		wantCounts(t, second.h, 2, 1, 0, 0)
 		if n := d.count("SELECT"); n != 1 {
@@ -73,12 +73,12 @@ func TestSecondProcessReadsFromRedisThenFromMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if consistency == mlcache.Strict {
-			if n := scanInt(t, second.db, ctx, counterQuery, 0); n != 1 {
+			if n := scanInt(ctx, t, second.db, counterQuery, 0); n != 1 {
 				t.Errorf("strict: read %d after the write", n)
 			}
 		}
-		waitFor(t, "the write in the other process", func() bool { return scanInt(t, second.db, ctx, counterQuery, 0) == 1 })
-		if n := scanInt(t, first.db, ctx, counterQuery, 0); n != 1 {
+		waitFor(t, "the write in the other process", func() bool { return scanInt(ctx, t, second.db, counterQuery, 0) == 1 })
+		if n := scanInt(ctx, t, first.db, counterQuery, 0); n != 1 {
 			t.Errorf("own write: read %d", n)
 		}
 	}
@@ -125,7 +125,7 @@ func TestPoolsOfOneProcessShareVersions(t *testing.T) {
 		second, h := openDriver(t, d.origin, cfg)
 		for want := range int64(5) {
 			for range 2 {
-				if n := scanInt(t, second, t.Context(), counterQuery, 0); n != want {
+				if n := scanInt(t.Context(), t, second, counterQuery, 0); n != want {
 					t.Fatalf("Redis %q: read %d after %d writes", url, n, want)
 				}
 			}

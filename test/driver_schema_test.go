@@ -49,7 +49,7 @@ func TestTransactionsInvalidateTheirOwnTablesOnly(t *testing.T) {
 			db, h := openDriver(t, o, &mlcache.Config{StaticSessions: static})
 			db.SetMaxIdleConns(0) // each statement has a connection of its own
 			ctx := t.Context()
-			kept := scanInt(t, db, ctx, "SELECT n FROM u")
+			kept := scanInt(ctx, t, db, "SELECT n FROM u")
 			write := func(statement string) {
 				t.Helper()
 				run, end, err := begin(ctx, db)
@@ -64,16 +64,16 @@ func TestTransactionsInvalidateTheirOwnTablesOnly(t *testing.T) {
 				}
 			}
 			write("UPDATE t SET n = 1")
-			if n := scanInt(t, db, ctx, "SELECT n FROM u"); n != kept {
+			if n := scanInt(ctx, t, db, "SELECT n FROM u"); n != kept {
 				t.Errorf("static %t, %s: a write to t dropped an answer from u: %v", static, name, h.Stats().Reasons)
 			}
 			if _, err := db.Exec("ALTER TABLE t ADD COLUMN m int"); err != nil {
 				t.Fatal(err)
 			}
-			kept = scanInt(t, db, ctx, "SELECT n FROM u")
+			kept = scanInt(ctx, t, db, "SELECT n FROM u")
 			for range 3 {
 				write("UPDATE t SET n = 1")
-				if n := scanInt(t, db, ctx, "SELECT n FROM u"); n != kept {
+				if n := scanInt(ctx, t, db, "SELECT n FROM u"); n != kept {
 					t.Errorf("static %t, %s: after DDL, a write to t dropped an answer from u: %v", static, name, h.Stats().Reasons)
 					kept = n
 				}
@@ -103,14 +103,14 @@ func TestUnknownStatementLeavesTransactionsAlone(t *testing.T) {
 	// Nobody knows whether that connection is in a transaction now.
 	db.SetMaxIdleConns(-1)
 	db.SetMaxIdleConns(2)
-	kept := scanInt(t, db, ctx, "SELECT n FROM u")
+	kept := scanInt(ctx, t, db, "SELECT n FROM u")
 	if _, err := tx.Exec("UPDATE t SET n = 2"); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM u"); n != kept {
+	if n := scanInt(ctx, t, db, "SELECT n FROM u"); n != kept {
 		t.Errorf("the transaction dropped everything: %v", h.Stats().Reasons)
 	}
 }
@@ -153,7 +153,7 @@ func TestCatalogIsAskedForUntilThereIsAnAnswer(t *testing.T) {
 			}
 			db, h := openDriver(t, o, nil)
 			for range 3 {
-				scanInt(t, db, t.Context(), "SELECT n FROM t")
+				scanInt(t.Context(), t, db, "SELECT n FROM t")
 			}
 			s := h.Stats()
 			if tc.once {
@@ -170,8 +170,8 @@ func TestCatalogIsAskedForUntilThereIsAnAnswer(t *testing.T) {
 				x, err := h.Explain(t.Context(), "SELECT n FROM t")
 				return err == nil && slices.Equal(x.Reads, []string{"public.t"})
 			})
-			first := scanInt(t, db, t.Context(), "SELECT n FROM t")
-			if n := scanInt(t, db, t.Context(), "SELECT n FROM t"); n != first {
+			first := scanInt(t.Context(), t, db, "SELECT n FROM t")
+			if n := scanInt(t.Context(), t, db, "SELECT n FROM t"); n != first {
 				t.Error("not cached afterwards")
 			}
 		})

@@ -50,7 +50,7 @@ func TestMockSecondSelectIsAnsweredWithoutTheOrigin(t *testing.T) {
 	db, mock, h := openMock(t, nil)
 	mock.ExpectQuery("SELECT n FROM t").WithArgs(7).WillReturnRows(oneRow(42))
 	for range 3 {
-		if n := scanInt(t, db, t.Context(), "SELECT n FROM t WHERE id = $1", 7); n != 42 {
+		if n := scanInt(t.Context(), t, db, "SELECT n FROM t WHERE id = $1", 7); n != 42 {
 			t.Errorf("got %d", n)
 		}
 	}
@@ -72,7 +72,7 @@ func TestMockWriteInvalidates(t *testing.T) {
 	read := func(want int64) {
 		t.Helper()
 		for range 2 {
-			if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != want {
+			if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != want {
 				t.Errorf("got %d, want %d", n, want)
 			}
 		}
@@ -82,7 +82,7 @@ func TestMockWriteInvalidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(2)
-	if id := scanInt(t, db, ctx, "INSERT INTO t VALUES (3) RETURNING id"); id != 9 {
+	if id := scanInt(ctx, t, db, "INSERT INTO t VALUES (3) RETURNING id"); id != 9 {
 		t.Errorf("RETURNING gave %d", id)
 	}
 	read(3)
@@ -98,22 +98,22 @@ func TestMockTransaction(t *testing.T) {
 		mock.ExpectQuery("SELECT n FROM t").WillReturnRows(oneRow(1))
 		mock.ExpectExec("UPDATE t").WillReturnResult(sqlmock.NewResult(0, 1))
 		mock.ExpectQuery("SELECT n FROM t").WillReturnRows(oneRow(2))
-		scanInt(t, db, ctx, "SELECT n FROM t")
+		scanInt(ctx, t, db, "SELECT n FROM t")
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := scanInt(t, tx, ctx, "SELECT n FROM t"); n != 1 {
+		if n := scanInt(ctx, t, tx, "SELECT n FROM t"); n != 1 {
 			t.Errorf("in the transaction: %d", n)
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE t SET n = 2"); err != nil {
 			t.Fatal(err)
 		}
-		if n := scanInt(t, tx, ctx, "SELECT n FROM t"); n != 2 {
+		if n := scanInt(ctx, t, tx, "SELECT n FROM t"); n != 2 {
 			t.Errorf("in the transaction, after its write: %d", n)
 		}
 		// Another connection does not see what is not committed.
-		if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+		if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 			t.Errorf("outside of the transaction: %d", n)
 		}
 		if commit {
@@ -122,7 +122,7 @@ func TestMockTransaction(t *testing.T) {
 			if err := tx.Commit(); err != nil {
 				t.Fatal(err)
 			}
-			if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 2 {
+			if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 2 {
 				t.Errorf("after COMMIT: %d", n)
 			}
 			continue
@@ -131,7 +131,7 @@ func TestMockTransaction(t *testing.T) {
 		if err := tx.Rollback(); err != nil {
 			t.Fatal(err)
 		}
-		if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+		if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 			t.Errorf("after ROLLBACK: %d", n)
 		}
 	}
@@ -157,7 +157,7 @@ func TestMockPreparedStatement(t *testing.T) {
 		}
 	}
 	read(10)
-	if n := scanInt(t, db, ctx, "SELECT n FROM t WHERE id = $1", 1); n != 10 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t WHERE id = $1", 1); n != 10 {
 		t.Errorf("not prepared: %d", n)
 	}
 	wantCounts(t, h, 2, 0, 1, 0)
@@ -243,10 +243,10 @@ func TestMockExpectationsAreNotConsumedByTheProbe(t *testing.T) {
 		mock.ExpectExec("UPDATE").WillReturnResult(sqlmock.NewResult(0, 1))
 		mock.ExpectBegin()
 		mock.ExpectRollback()
-		if n := scanInt(t, db, t.Context(), "SELECT a FROM t"); n != 1 {
+		if n := scanInt(t.Context(), t, db, "SELECT a FROM t"); n != 1 {
 			t.Errorf("%+v: first query got %d", tc, n)
 		}
-		if n := scanInt(t, db, t.Context(), "SELECT b FROM t"); n != 2 {
+		if n := scanInt(t.Context(), t, db, "SELECT b FROM t"); n != 2 {
 			t.Errorf("%+v: second query got %d", tc, n)
 		}
 		if _, err := db.Exec("UPDATE t SET a = 1"); err != nil {

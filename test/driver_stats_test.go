@@ -98,7 +98,7 @@ func TestOpenPoolsDoNotKeepClosedOnesInMemory(t *testing.T) {
 	t.Parallel()
 	namespace := driverNamespace()
 	stays, _ := openDriver(t, ticking(), &mlcache.Config{Namespace: namespace})
-	scanInt(t, stays, t.Context(), "SELECT n FROM t")
+	scanInt(t.Context(), t, stays, "SELECT n FROM t")
 	var collected atomic.Int64
 	const pools = 20
 	for range pools {
@@ -106,7 +106,7 @@ func TestOpenPoolsDoNotKeepClosedOnesInMemory(t *testing.T) {
 		o.catalog = true
 		runtime.AddCleanup(o, func(struct{}) { collected.Add(1) }, struct{}{})
 		db := sql.OpenDB(newDriverConnector(t, o, &mlcache.Config{Namespace: namespace}))
-		scanInt(t, db, t.Context(), "SELECT n FROM t")
+		scanInt(t.Context(), t, db, "SELECT n FROM t")
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestOpenPoolsDoNotKeepClosedOnesInMemory(t *testing.T) {
 	if n := collected.Load(); n < pools-2 {
 		t.Errorf("of %d closed pools %d are still in memory", pools, pools-n)
 	}
-	scanInt(t, stays, t.Context(), "SELECT n FROM t")
+	scanInt(t.Context(), t, stays, "SELECT n FROM t")
 }
 
 func TestFromAnotherDriverIsAnError(t *testing.T) {
@@ -138,7 +138,7 @@ func TestHandleInvalidates(t *testing.T) {
 		o.catalog = catalog
 		db, h := openDriver(t, o, nil)
 		ctx := t.Context()
-		read := func() int64 { return scanInt(t, db, ctx, "SELECT n FROM t") }
+		read := func() int64 { return scanInt(ctx, t, db, "SELECT n FROM t") }
 		first := read()
 		if n := read(); n != first {
 			t.Fatal("not cached")

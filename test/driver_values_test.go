@@ -181,7 +181,7 @@ func TestEmptyResultIsCachedAndForgottenAfterAnInsert(t *testing.T) {
 	if _, err := db.ExecContext(ctx, "INSERT INTO t VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 		t.Errorf("got %d", n)
 	}
 }
@@ -277,7 +277,7 @@ func TestWriteInALaterResultSetInvalidates(t *testing.T) {
 	}
 	db, _ := openDriver(t, o, nil)
 	ctx := t.Context()
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 		t.Fatal(n)
 	}
 	rows, err := db.QueryContext(ctx, "SELECT 1; UPDATE t SET n = 2")
@@ -286,7 +286,7 @@ func TestWriteInALaterResultSetInvalidates(t *testing.T) {
 	}
 	for rows.Next() {
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 1 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 1 {
 		t.Fatal(n)
 	}
 	if !rows.NextResultSet() {
@@ -295,7 +295,7 @@ func TestWriteInALaterResultSetInvalidates(t *testing.T) {
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := scanInt(t, db, ctx, "SELECT n FROM t"); n != 2 {
+	if n := scanInt(ctx, t, db, "SELECT n FROM t"); n != 2 {
 		t.Errorf("after the write: %d", n)
 	}
 }

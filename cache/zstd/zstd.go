@@ -4,6 +4,7 @@
 package zstd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -66,7 +67,7 @@ func (c *Compressor) Decompress(dst, src []byte, limit int) ([]byte, error) {
 		if err == nil {
 			return append(dst, out...), nil
 		}
-		if size >= limit || err != zstd.ErrDecoderSizeExceeded {
+		if size >= limit || !errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 			return nil, fmt.Errorf("mlcache: zstd: %w", err)
 		}
 	}

@@ -138,7 +138,7 @@ func readReport(ctx context.Context, client *http.Client, page string) (*mlcache
 	if err != nil {
 		return nil, nil, fmt.Errorf("mlcache: top: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReport))
 	if err != nil {
 		return nil, nil, fmt.Errorf("mlcache: top: %w", err)

@@ -166,8 +166,8 @@ func (h *History) firstSeen(register int, version int64) int64 {
 	return first
 }
 
-// Bounded: a read that begins at t misses no version that was known before t
-// minus the bound. It returns the largest staleness by phase. A version counts as
+// Bounded checks that a read that begins at t misses no version that was known before
+// t minus the bound. It returns the largest staleness by phase. A version counts as
 // known when its write has returned; see [History.known] for the exceptions.
 func (h *History) Bounded(bound int64) map[*Phase]int64 {
 	// missed holds, by register and version, since when an answer with that

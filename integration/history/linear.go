@@ -34,9 +34,9 @@ var register = porcupine.Model{
 // memory grows with the square.
 const pieceSize = 500
 
-// Linearizable: the operations on each register can be put in an order, each at a
-// moment between its call and its return, that a single register would have
-// given. excuse, if not nil, takes out reads. It returns the number of operations
+// Linearizable checks that the operations on each register can be put in an order, each
+// at a moment between its call and its return, that a single register would have given.
+// excuse, if not nil, takes out reads. It returns the number of operations
 // that were judged.
 //
 // A write without an outcome that was seen took effect before the answer that

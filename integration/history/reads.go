@@ -17,7 +17,7 @@ type queryer interface {
 type preparedOn struct{ *client }
 
 func (p preparedOn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := p.prepared(ctx, query)
+	s, err := p.prepared(ctx, query) //nolint:sqlclosecheck // the client keeps it
 	if err != nil {
 		return nil, err
 	}

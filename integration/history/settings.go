@@ -90,7 +90,7 @@ func (r *Recorder) Shown(name string) map[int]string {
 	return shown
 }
 
-// Settled: an answer shows a setting as it was at most grace before the read began.
+// Settled checks that an answer shows a setting as it was at most grace before the read began.
 func (h *History) Settled(grace int64) {
 	for i := range h.Settings {
 		s := &h.Settings[i]

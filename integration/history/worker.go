@@ -154,7 +154,7 @@ func (l *eventLog) put(e event, flush bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out.Write(append(line, '\n'))
+	_, _ = l.out.Write(append(line, '\n')) // a Writer keeps its error, and has it again at the end
 	if flush {
 		l.out.Flush()
 	}

@@ -55,7 +55,7 @@ func browser(t *testing.T) context.Context {
 }
 
 // do runs the steps, which must succeed.
-func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) {
+func do(ctx context.Context, t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
@@ -65,7 +65,7 @@ func do(t *testing.T, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 }
 
 // eval returns the value of an expression in the page.
-func eval[T any](t *testing.T, ctx context.Context, expression string) T {
+func eval[T any](ctx context.Context, t *testing.T, expression string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
@@ -119,9 +119,9 @@ func TestStatusPage(t *testing.T) {
 
 	ctx := browser(t)
 	explain := app.URL + "/?explain=" + "SELECT+name%2C+price+FROM+item+WHERE+price+%3C+%241+AND+now%28%29+%3E+%27yesterday%27"
-	do(t, ctx, scheme("light"), chromedp.Navigate(explain))
-	text, page := eval[string](t, ctx, "document.body.innerText"), eval[string](t, ctx, "document.documentElement.outerHTML")
-	if eval[bool](t, ctx, "window.pwned === 1") {
+	do(ctx, t, scheme("light"), chromedp.Navigate(explain))
+	text, page := eval[string](ctx, t, "document.body.innerText"), eval[string](ctx, t, "document.documentElement.outerHTML")
+	if eval[bool](ctx, t, "window.pwned === 1") {
 		t.Error("a statement's text was run as a script")
 	}
 	if strings.Contains(page, "secret") {
@@ -141,13 +141,13 @@ func TestStatusPage(t *testing.T) {
 
 	// It renews itself.
 	const first = `document.querySelector("#live .tile:nth-child(2) .big").textContent`
-	before := eval[string](t, ctx, first)
-	do(t, ctx, chromedp.Sleep(6*time.Second))
-	if after := eval[string](t, ctx, first); before == after || after == "" {
+	before := eval[string](ctx, t, first)
+	do(ctx, t, chromedp.Sleep(6*time.Second))
+	if after := eval[string](ctx, t, first); before == after || after == "" {
 		t.Errorf("after six seconds of load there are still %s hits", after)
 	}
 	// The form sends what was typed.
-	eval[bool](t, ctx, `document.querySelector("textarea").value = "SELECT name FROM item"; setTimeout(() => document.querySelector("button").click()), true`)
+	eval[bool](ctx, t, `document.querySelector("textarea").value = "SELECT name FROM item"; setTimeout(() => document.querySelector("button").click()), true`)
 	harness.Eventually(t, settling, "the answer to another statement", func() bool {
 		answer, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("#explain dl").innerText`))
 		return err == nil && strings.Contains(answer, "yes") && strings.Contains(answer, "public.item")
@@ -155,8 +155,8 @@ func TestStatusPage(t *testing.T) {
 
 	colours := map[string]string{}
 	for _, name := range []string{"light", "dark"} {
-		do(t, ctx, scheme(name), chromedp.Navigate(app.URL))
-		colours[name] = eval[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
+		do(ctx, t, scheme(name), chromedp.Navigate(app.URL))
+		colours[name] = eval[string](ctx, t, `getComputedStyle(document.body).backgroundColor`)
 		shot, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)

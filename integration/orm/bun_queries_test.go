@@ -105,8 +105,8 @@ func bunQueries(t testing.TB, db *sql.DB) []query {
 	return []query{
 		{"by key", into(b.NewSelect().Model(&bunUser{ID: 3}).WherePK())},
 		{"where", into(users().Where("email = ?", "user4@example.com"))},
-		{"in list", into(users().Where("id IN (?)", bun.In([]int64{1, 2, 3, 5})))},
-		{"in text list", into(users().Where("?TableAlias.name IN (?)", bun.In([]string{"User 1", "User 2"})))},
+		{"in list", into(users().Where("id IN ?", bun.Tuple([]int64{1, 2, 3, 5})))},
+		{"in text list", into(users().Where("?TableAlias.name IN ?", bun.Tuple([]string{"User 1", "User 2"})))},
 		{"groups", into(users().WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
 			return q.Where("id < ?", 3).WhereOr("name LIKE ?", "User 1%")
 		}))},

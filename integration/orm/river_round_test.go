@@ -45,7 +45,7 @@ func (w *riverWorker) Work(ctx context.Context, job *river.Job[riverShip]) error
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing left to undo
+	defer tx.Rollback() // after Commit there is nothing left to undo
 	if _, err := tx.ExecContext(ctx, "UPDATE shipment SET sent = sent + 1 WHERE id = $1", job.Args.Order); err != nil {
 		return err
 	}

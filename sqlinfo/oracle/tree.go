@@ -106,10 +106,10 @@ func (v *visit) statement(name string, m protoreflect.Message) {
 			v.out.writes, v.out.ddl, v.out.into, v.out.execute = nil, false, false, false
 		}
 	case query[name]:
-		v.message(name, m)
+		v.message(m)
 	default:
 		v.out.ddl, v.ddl = true, true
-		v.message(name, m)
+		v.message(m)
 	}
 }
 
@@ -140,13 +140,13 @@ func (v *visit) children(m protoreflect.Message, except ...string) {
 }
 
 func (v *visit) node(m protoreflect.Message) {
-	name, inner := unwrap(m)
+	_, inner := unwrap(m)
 	if inner != nil {
-		v.message(name, inner)
+		v.message(inner)
 	}
 }
 
-func (v *visit) message(name string, m protoreflect.Message) {
+func (v *visit) message(m protoreflect.Message) {
 	out := v.out
 	out.casts.note(m)
 	switch x := m.Interface().(type) {

@@ -147,7 +147,7 @@ func schema(ctx context.Context, r *Report, q text) map[string]bool {
 		r.add(Error, "catalog", err.Error(), "see the server's log")
 		return nil
 	}
-	found := fmt.Sprintf("%s, read in %s", count(len(relations), "relation", ""), round(took))
+	found := fmt.Sprintf("%s, read in %s", count(len(relations), "relation"), round(took))
 	switch {
 	case took > longCatalog:
 		r.add(Error, "catalog", found, "mlcache gives up after 10s and caches nothing: bring the database nearer, or the number of objects down")

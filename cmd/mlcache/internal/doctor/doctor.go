@@ -4,7 +4,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -139,9 +138,9 @@ func few(names []string) string {
 }
 
 // count writes a number and what it counts.
-func count(n int, one, many string) string {
+func count(n int, what string) string {
 	if n == 1 {
-		return "1 " + one
+		return "1 " + what
 	}
-	return fmt.Sprint(n) + " " + cmp.Or(many, one+"s")
+	return fmt.Sprint(n) + " " + what + "s"
 }

@@ -144,15 +144,15 @@ func namespace(ctx context.Context, r *Report, o Options, tables map[string]bool
 	slices.Sort(strange)
 	switch {
 	case tables == nil:
-		r.ok(check, "%s is in use, with %s", name, count(known+len(strange), "table", ""))
+		r.ok(check, "%s is in use, with %s", name, count(known+len(strange), "table"))
 	case len(strange) > known:
 		r.add(Warning, check, fmt.Sprintf("%s is in use with %s that this database does not have (%s), and with %d that it has: another database seems to share the namespace",
-			name, count(len(strange), "table", ""), few(strange), known),
+			name, count(len(strange), "table"), few(strange), known),
 			"give each database an mlcache_namespace of its own: sharing one is never wrong, but each drops the other's answers")
 	case len(strange) > 0:
-		r.ok(check, "%s is in use by this database, with %s, and %d that it has no more", name, count(known, "table", ""), len(strange))
+		r.ok(check, "%s is in use by this database, with %s, and %d that it has no more", name, count(known, "table"), len(strange))
 	default:
-		r.ok(check, "%s is in use by this database, with %s", name, count(known, "table", ""))
+		r.ok(check, "%s is in use by this database, with %s", name, count(known, "table"))
 	}
 }
 

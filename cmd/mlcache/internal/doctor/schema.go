@@ -33,7 +33,7 @@ func hindrances(r *Report, snapshot *catalog.Snapshot, relations [][]*string) {
 	for _, reason := range mlcache.Reasons() {
 		if names := by[reason]; len(names) > 0 {
 			r.add(Warning, "tables and views, "+string(reason), fmt.Sprintf("%s cannot be cached, because %s: %s",
-				count(len(names), "relation", ""), mlcache.ReasonDoc(reason), few(names)), mlcache.ReasonAdvice(reason))
+				count(len(names), "relation"), mlcache.ReasonDoc(reason), few(names)), mlcache.ReasonAdvice(reason))
 		}
 	}
 }
