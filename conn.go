@@ -77,8 +77,10 @@ type conn struct {
 	tx  txState
 	raw *hubFence // while the pgx connection is in the user's hands
 	// lent: it has been in the user's hands, who may have registered types on it.
-	lent   bool
-	closed bool
+	lent bool
+	// registers: types can be registered on pgx, see types.go. False without pgx.
+	registers bool
+	closed    bool
 
 	lookup lookup // of the query that is being answered
 	hits   hitCounts
@@ -91,7 +93,7 @@ type conn struct {
 
 	keyBuf   []byte
 	stampBuf []uint64
-	nameRoom []string    // see namesFor
+	nameRoom []string    // see ownNames
 	types    ownTypes    // of the origin
 	ownMap   *pgtype.Map // used while there is no origin
 }
@@ -138,6 +140,7 @@ func (c *conn) ready(ctx context.Context) error {
 		}
 		c.resetDue = false
 		c.lookedAt = c.engine.second()
+		c.canRegister()
 		c.lookAtTypes()
 		c.opened()
 		return nil
@@ -171,7 +174,7 @@ func (c *conn) resetOrigin(ctx context.Context) bool {
 func (c *conn) forgetOrigin() {
 	c.origin.Close() // it is bad, and so may be its error
 	c.letGo()
-	c.origin, c.pgx, c.behind = nil, nil, nil
+	c.origin, c.pgx, c.behind, c.registers = nil, nil, nil, false
 	c.resetDue = false
 	c.origins++
 	c.tx, c.changed, c.touched, c.fired, c.types = txState{}, false, false, false, ownTypes{}

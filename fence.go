@@ -129,6 +129,7 @@ func (c *conn) handOut() {
 		c.raw = &raw
 	}
 	c.lent = true
+	c.canRegister()
 	c.touch(true, true)
 }
 

@@ -46,7 +46,9 @@ const maxKeyBuf = 2 * cache.MaxKeySize
 // two questions share one. Arguments whose Value method has been called for it
 // are replaced in l.args by what it returned, also if there is no key.
 func (c *conn) makeKey(l *lookup) Reason {
-	c.noticeTypes()
+	if c.registers {
+		c.noticeTypes()
+	}
 	e := c.argEncoder(append(c.keyBuf[:0], c.engine.place.prefix[:]...))
 	e.key = c.appendQuestion(e.key, l)
 	owned := false

@@ -70,7 +70,8 @@ type plan struct {
 type decodedColumns struct {
 	block []byte
 	cols  []rowset.Column
-	size  int // of it all, in bytes
+	names []string // of cols
+	size  int      // of it all, in bytes
 }
 
 // answer is a payload that is ready to be read, from its first row on. Copies of it
@@ -95,7 +96,7 @@ func (p *plan) open(payload []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	d := &decodedColumns{block: bytes.Clone(block), cols: cols}
+	d := &decodedColumns{block: bytes.Clone(block), cols: cols, names: columnNames(cols)}
 	d.size = memsize.Of(d, nil)
 	if old := p.decoded.Swap(d); old != nil {
 		p.grow(d.size - old.size)

@@ -153,7 +153,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.pass(ctx, p, ReasonUnknownSession, src, args)
 	}
 	l := &c.lookup
-	*l = lookup{plan: p, session: c.session, src: src, args: args, opts: opts, maxAge: shorter(steering.ttl, opts.ttl)}
+	l.begin(p, c.session, src, args, opts, shorter(steering.ttl, opts.ttl))
 	defer l.forget()
 	if reason := c.makeKey(l); reason != "" {
 		return c.pass(ctx, p, reason, src, l.args)
@@ -179,6 +179,15 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		}
 	}
 	return c.readBounded(ctx, l)
+}
+
+// begin makes it a new one. The key and the stamps follow.
+func (l *lookup) begin(p *plan, s *session, src source, args []driver.NamedValue, opts *options, maxAge time.Duration) {
+	l.plan, l.session, l.src, l.args, l.opts, l.maxAge = p, s, src, args, opts, maxAge
+	l.late, l.mutable, l.began, l.lost = lateness{}, false, time.Time{}, false
+	if l.asking.latest != nil {
+		l.asking = asking{}
+	}
 }
 
 // match returns the payload of an entry that is good now.

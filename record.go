@@ -234,7 +234,7 @@ func (c *conn) rowsOver(a *answer, shared bool) driver.Rows {
 		return &valueRows{cols: cols, reader: a.reader, shared: shared, cells: make([][]byte, len(cols))}
 	}
 	rows := c.takeRows(len(cols))
-	rows.cols, rows.reader, rows.shared, rows.mapped = cols, a.reader, shared, c.mapped(cols)
+	rows.cols, rows.known, rows.reader, rows.shared, rows.mapped = cols, a.columns.names, a.reader, shared, c.mapped(cols)
 	rows.boxes.reset(a.reader.NumRows())
 	return rows
 }

@@ -24,6 +24,7 @@ type wireRows struct {
 	cols   []rowset.Column
 	reader rowset.Reader
 	cells  [][]byte
+	known  []string // the names of cols, which nobody may write to; nil where nobody has made a list of them
 	names  []string // the caller's, once he has asked
 	boxes  boxes
 
@@ -65,24 +66,26 @@ var (
 
 func (r *wireRows) Columns() []string {
 	if r.names == nil {
-		r.names = r.conn.namesFor(r.cols)
+		names := r.known
+		if names == nil {
+			names = columnNames(r.cols)
+		}
+		r.names = r.conn.ownNames(names)
 	}
 	return r.names
 }
 
-// namesFor returns the names of the columns in a slice that is the caller's, who may write to it. The slices of several
+// ownNames returns the names in a slice that is the caller's, who may write to it. The slices of several
 // results lie side by side in memory, so that most take no allocation; nobody gets a part that somebody else has had.
-func (c *conn) namesFor(cols []rowset.Column) []string {
-	n := len(cols)
+func (c *conn) ownNames(names []string) []string {
+	n := len(names)
 	if len(c.nameRoom) < n {
 		c.nameRoom = make([]string, max(n, nameChunk))
 	}
-	names := c.nameRoom[:n:n]
+	own := c.nameRoom[:n:n]
 	c.nameRoom = c.nameRoom[n:]
-	for i := range cols {
-		names[i] = cols[i].Name
-	}
-	return names
+	copy(own, names)
+	return own
 }
 
 // nameChunk is for how many names room is allocated at once.

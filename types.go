@@ -86,9 +86,13 @@ func (c *conn) lookAtTypes() {
 	c.engine.learnTypes(c.types.any)
 }
 
-// noticeTypes is lookAtTypes if something was registered since: a tracer may do so with any statement.
+// canRegister notes whether anybody can register types on the connection underneath.
+func (c *conn) canRegister() { c.registers = c.pgx != nil && (!c.connector.plainTypes || c.lent) }
+
+// noticeTypes is lookAtTypes if something was registered since: a tracer may do so with any statement. Called where registers
+// is set.
 func (c *conn) noticeTypes() {
-	if c.pgx != nil && (!c.connector.plainTypes || c.lent) && ownTypesOn(c.pgx.TypeMap()) != c.types.count {
+	if ownTypesOn(c.pgx.TypeMap()) != c.types.count {
 		c.lookAtTypes()
 	}
 }
@@ -116,9 +120,10 @@ func (c *conn) typesPending() bool {
 
 // mapped reports whether values of the columns must be made by the connection's type map.
 func (c *conn) mapped(cols []rowset.Column) bool {
-	if c.connector.plainTypes && !c.lent || c.pgx == nil {
-		return false // a connection without an origin: see typesPending
-	}
+	return c.registers && c.decodesOtherwise(cols) // without a connection underneath: see typesPending
+}
+
+func (c *conn) decodesOtherwise(cols []rowset.Column) bool {
 	// A tracer may register at any time, so the map is asked each time.
 	m := c.pgx.TypeMap()
 	for i := range cols {
