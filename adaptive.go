@@ -7,7 +7,7 @@ import (
 )
 
 // adaptive lets answers that are asked for often live longer in L1: see
-// Config.L1MaxTTL. Like heat it is told of batches of hits only, so that a hit
+// Config.L1MaxTTL. Like topk.Counter it is told of batches of hits only, so that a hit
 // writes to nothing that other connections read.
 type adaptive struct {
 	sketch *sketch.Sketch

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -38,7 +39,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	if c.pgx == nil || c.inTx() {
 		return nil, nil
 	}
-	snapshot, ok := surelyReads(ctx, pgxQuerier{c.pgx}, p.info)
+	snapshot, ok := surelyReads(ctx, dbconn.PgxQuerier{Conn: c.pgx}, p.info)
 	if !ok {
 		return nil, nil
 	}
@@ -78,7 +79,7 @@ const keepTimeout = 50 * time.Millisecond
 // the answer still: if no transaction in the whole cluster has ended since, the
 // query would read the same now, under the versions that are read here and the
 // schema that has just been read.
-func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *firstAnswer) {
+func (e *engine) keepFirst(ctx context.Context, q dbconn.Querier, st *schemaState, a *firstAnswer) {
 	p := e.newPlan(a.query, a.opts.tables, st, st.base)
 	if p.reason != "" || st.base.bypass != "" || len(p.settings) > 0 || !maps.Equal(a.params, st.params) {
 		return
@@ -97,7 +98,7 @@ func (e *engine) keepFirst(ctx context.Context, q querier, st *schemaState, a *f
 	way := e.hub.latest.ask(l.key)
 	defer way.leave()
 	l.asking = way
-	if rows, err := q.Query(ctx, currentSnapshot); err != nil || cellOf(rows, 0) != a.snapshot {
+	if rows, err := q.Query(ctx, currentSnapshot); err != nil || dbconn.Cell(rows, 0) != a.snapshot {
 		return
 	}
 	c.store(l, a.payload, a.started)

@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mlcache/mlcache/internal/redisclient"
 )
 
 // Mode says which SELECTs are candidates for the cache.
@@ -189,7 +193,7 @@ func (c *Config) withDefaults() *Config {
 			d.EntryKeys[i] = bytes.Clone(key)
 		}
 	}
-	setDefault(&d.RedisMode, redisSingle)
+	setDefault(&d.RedisMode, redisclient.Single)
 	setDefault(&d.Namespace, defaultNamespace)
 	setDefault(&d.Mode, ModeAuto)
 	setDefault(&d.Consistency, Bounded)
@@ -238,12 +242,12 @@ func (c *Config) validate() error {
 		return badValue("mlcache_written_often", string(c.WrittenOften), "want pass or cache")
 	}
 	switch c.RedisMode {
-	case redisSingle, redisCluster, redisSentinel:
+	case redisclient.Single, redisclient.Cluster, redisclient.Sentinel:
 	default:
 		return badValue("mlcache_redis_mode", c.RedisMode, "want single, cluster or sentinel")
 	}
 	if c.Redis != "" {
-		client, _, err := newRedisClient(c)
+		client, _, err := c.redisClient()
 		if err != nil {
 			return err
 		}
@@ -292,4 +296,13 @@ func (c *Config) validate() error {
 
 func badValue(key, value, why string) error {
 	return fmt.Errorf("mlcache: %s: bad value %q: %s", key, value, why)
+}
+
+// redisClient makes the client of Redis. It connects to nothing yet.
+func (c *Config) redisClient() (redis.UniversalClient, *redisclient.Breaker, error) {
+	client, breaker, err := redisclient.New(redisclient.Options{URL: c.Redis, Mode: c.RedisMode, Namespace: c.Namespace, Logger: c.Logger})
+	if err != nil {
+		return nil, nil, badValue("mlcache_redis", redisclient.Redact(c.Redis), err.Error())
+	}
+	return client, breaker, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // conn is one connection of the pool. database/sql lets one goroutine at a time
@@ -134,7 +135,7 @@ func (c *conn) ready(ctx context.Context) error {
 		}
 		c.origin, c.wanted = origin, nil
 		c.origins++
-		c.pgx = pgxConn(origin)
+		c.pgx = dbconn.Pgx(origin)
 		if c.pgx == nil {
 			c.behind = pgxBehind(origin)
 		}
@@ -281,7 +282,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	origin, err := originPrepare(ctx, c.origin, query)
+	origin, err := dbconn.Prepare(ctx, c.origin, query)
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +303,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	if c.engine.off() {
-		return c.execOff(ctx, query, args, func() (driver.Result, error) { return originExec(ctx, c.origin, query, args) })
+		return c.execOff(ctx, query, args, func() (driver.Result, error) { return dbconn.Exec(ctx, c.origin, query, args) })
 	}
 	query, args, known, err := c.rewrite(ctx, query, args)
 	if err != nil {
@@ -316,7 +317,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err != nil {
 		return nil, err
 	}
-	res, err := originExec(ctx, c.origin, query, args)
+	res, err := dbconn.Exec(ctx, c.origin, query, args)
 	change.called(err)
 	return res, err
 }

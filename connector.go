@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // Connector makes connections that answer from the cache. Use it with
@@ -66,7 +67,7 @@ func NewConnector(origin driver.Connector, cfg *Config) (*Connector, error) {
 	if origin == nil {
 		return nil, errors.New("mlcache: NewConnector: origin is nil")
 	}
-	return newConnector(origin, cfg, isPlainPgx(origin), ownOrigin())
+	return newConnector(origin, cfg, dbconn.IsPlainPgx(origin), ownOrigin())
 }
 
 func newConnector(origin driver.Connector, cfg *Config, plain bool, place string) (*Connector, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // freshFor is how long after the base session was read a connection is taken to resolve
@@ -41,14 +43,14 @@ func (c *conn) setSession(s *session) {
 // every one does. Inside a transaction there is none: the question would take the
 // snapshot that the user has not taken yet, an error of it would end the
 // transaction, and so would the user's own time limit for statements.
-func (c *conn) asker(ctx context.Context) (querier, error) {
+func (c *conn) asker(ctx context.Context) (dbconn.Querier, error) {
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
 	if c.inTx() {
 		return nil, errUnknownSession
 	}
-	return newQuerier(c.origin), nil
+	return dbconn.NewQuerier(c.origin), nil
 }
 
 // readBack asks the server for the session's state, where it is not known.

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
+	"github.com/mlcache/mlcache/internal/topk"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -40,9 +41,9 @@ type engine struct {
 	rules    *ruleBook
 	renewer  renewer
 
-	hooksTypes atomic.Int32 // see learnTypes
-	heat       *heat        // nil: not counted
-	adaptive   *adaptive    // nil: all live equally long in L1
+	hooksTypes atomic.Int32  // see learnTypes
+	hotKeys    *topk.Counter // nil: not counted
+	adaptive   *adaptive     // nil: all live equally long in L1
 
 	warmUntil atomic.Int64 // until when keepWarm's entries may be there, in Unix nanoseconds
 
@@ -106,8 +107,8 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
 		e.fills = newFiller(e)
 		if cfg.WarmKeys > 0 && e.l1 != nil {
-			e.heat = newHeat(e)
-			e.tasks.Go(e.heat.run)
+			e.hotKeys = topk.New(cfg.WarmKeys, topk.Redis{Client: hub.client, Set: topk.SetKey(cfg.Namespace), Name: e.nameHash})
+			e.tasks.Go(func() { e.hotKeys.Run(e.background) })
 		}
 	}
 	hub.onSchemaChange(e.schema.news)
@@ -141,7 +142,7 @@ func (e *engine) close() {
 // sessionSalt is what an answer depends on and the server's settings do not
 // show: how pgx asks for it.
 func (e *engine) sessionSalt(origin driver.Conn) string {
-	if pc := pgxConn(origin); pc != nil {
+	if pc := dbconn.Pgx(origin); pc != nil {
 		return "pgx " + pc.Config().DefaultQueryExecMode.String()
 	}
 	return "driver"
@@ -170,20 +171,6 @@ func sameParams(pc *pgx.Conn, params map[string]string) bool {
 		}
 	}
 	return true
-}
-
-// safeError gives an error's text for a log. Errors of connecting can quote a
-// DSN; pgx takes the password out of those, other origins may not.
-func safeError(err error) string {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
-		return pe.Severity + ": SQLSTATE " + pe.Code
-	}
-	var ce *pgconn.ConnectError
-	if errors.As(err, &ce) {
-		return "cannot connect to the database"
-	}
-	return "cannot read from the database"
 }
 
 // filler stores entries in L2 without keeping the reader waiting. A full queue

@@ -3,15 +3,13 @@ package mlcache
 import (
 	"context"
 	"errors"
-	"net"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/mlcache/mlcache/internal/redisclient"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -21,7 +19,7 @@ import (
 type hub struct {
 	key      hubKey
 	client   redis.UniversalClient // nil without Redis
-	breaker  *breaker              // the client's
+	breaker  *redisclient.Breaker  // the client's
 	versions *invalidation.Versions
 	users    int
 	// siblings are the other hubs of the namespace: pools that share it in this
@@ -60,36 +58,8 @@ var hubs = struct {
 	open map[hubKey]*hub
 }{open: make(map[hubKey]*hub)}
 
-// redisIdentity brings the different ways to write one server's URL to one form,
-// without the credentials and options: two pools that mean the same Redis must
-// share their versions.
-func redisIdentity(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" {
-		return raw // a socket's path
-	}
-	host, port := strings.ToLower(u.Hostname()), u.Port()
-	if host == "localhost" || host == "::1" {
-		host = "127.0.0.1"
-	}
-	if port == "" {
-		port = "6379"
-	}
-	query := u.Query()
-	db := strings.Trim(u.Path, "/")
-	if d := query.Get("db"); d != "" {
-		db = d
-	}
-	if db == "0" {
-		db = ""
-	}
-	more := query["addr"]
-	slices.Sort(more)
-	return strings.Join(append([]string{net.JoinHostPort(host, port), db, query.Get("master_name")}, more...), " ")
-}
-
 func acquireHub(cfg *Config) (*hubRef, error) {
-	key := hubKey{cfg.Namespace, redisIdentity(cfg.Redis), cfg.RedisMode}
+	key := hubKey{cfg.Namespace, redisclient.Identity(cfg.Redis), cfg.RedisMode}
 	hubs.Lock()
 	defer hubs.Unlock()
 	h := hubs.open[key]
@@ -97,7 +67,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 		h = &hub{key: key, schemaListeners: make(map[*hubRef]func()), askers: make(map[*hubRef]*asker)}
 		h.places.of, h.places.memories = make(map[placeKind]*place), make(map[int64]*memory)
 		if cfg.Redis != "" {
-			client, breaker, err := newRedisClient(cfg)
+			client, breaker, err := cfg.redisClient()
 			if err != nil {
 				return nil, err
 			}

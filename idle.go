@@ -3,7 +3,7 @@ package mlcache
 import (
 	"time"
 
-	"github.com/mlcache/mlcache/internal/peek"
+	"github.com/mlcache/mlcache/internal/conncheck"
 )
 
 // second counts the seconds of a clock that is read at no cost where there are hits.
@@ -35,10 +35,10 @@ func (c *conn) gone() bool {
 		return false
 	}
 	c.lookedAt = now
-	switch peek.New(server.Conn()).State() {
-	case peek.Ended:
+	switch conncheck.New(server.Conn()).State() {
+	case conncheck.Ended:
 		return true
-	case peek.Unread:
+	case conncheck.Unread:
 		// A goodbye, mostly. It is there already, so reading it takes no time.
 		return server.CheckConn() != nil //nolint:staticcheck // Ping, which is to replace it, writes and waits
 	}

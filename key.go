@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/cachekey"
 )
 
 // needSettings reads the settings whose values are not known yet.
@@ -50,11 +51,11 @@ func (c *conn) makeKey(l *lookup) Reason {
 		c.noticeTypes()
 	}
 	e := c.argEncoder(append(c.keyBuf[:0], c.engine.place.prefix[:]...))
-	e.key = c.appendQuestion(e.key, l)
+	e.Key = c.appendQuestion(e.Key, l)
 	owned := false
 	for i := range l.args {
-		sent, reason := e.append(l.args[i].Value)
-		if memo, ok := sent.(memoValuer); ok {
+		sent, reason := e.Arg(&l.args[i])
+		if memo, ok := sent.(cachekey.Memo); ok {
 			if !owned {
 				l.args, owned = slices.Clone(l.args), true
 			}
@@ -63,33 +64,27 @@ func (c *conn) makeKey(l *lookup) Reason {
 		if reason != "" {
 			return reason
 		}
-		if name := l.args[i].Name; name != "" {
-			e.key = cache.AppendString(append(e.key, argNamed), name)
-		}
-		if len(e.key) > cache.MaxKeySize {
-			return ReasonArgument
-		}
 	}
-	if cap(e.key) <= maxKeyBuf {
-		c.keyBuf = e.key
+	if cap(e.Key) <= maxKeyBuf {
+		c.keyBuf = e.Key
 	}
-	if len(e.key) > cache.MaxKeySize {
+	if len(e.Key) > cache.MaxKeySize {
 		return ReasonArgument
 	}
-	l.setKey(e.key)
-	l.mutable = e.mutable
+	l.setKey(e.Key)
+	l.mutable = e.Mutable
 	return ""
 }
 
 // setKey takes the key in memory.
 func (l *lookup) setKey(here []byte) { l.here, l.key = here, here[len(place{}.prefix):] }
 
-func (c *conn) argEncoder(dst []byte) argEncoder {
+func (c *conn) argEncoder(dst []byte) cachekey.Encoder {
 	if c.connector == nil {
-		return argEncoder{key: dst} // a key for an answer that is there already
+		return cachekey.Encoder{Key: dst} // a key for an answer that is there already
 	}
 	plain := c.connector.plain && !c.lent && !c.types.any
-	return argEncoder{key: dst, plainPgx: plain, isPgx: c.connector.plain || c.pgx != nil}
+	return cachekey.Encoder{Key: dst, PlainPgx: plain, IsPgx: c.connector.plain || c.pgx != nil}
 }
 
 // appendQuestion appends all that is asked but the arguments.
@@ -110,16 +105,13 @@ func (c *conn) appendQuestion(key []byte, l *lookup) []byte {
 // pgx has encoded them in between.
 func (c *conn) stillAsked(l *lookup) bool {
 	e := c.argEncoder(make([]byte, 0, len(l.key)))
-	e.key = c.appendQuestion(e.key, l)
-	for _, a := range l.args {
-		if _, reason := e.append(a.Value); reason != "" {
+	e.Key = c.appendQuestion(e.Key, l)
+	for i := range l.args {
+		if _, reason := e.Arg(&l.args[i]); reason != "" {
 			return false
 		}
-		if a.Name != "" {
-			e.key = cache.AppendString(append(e.key, argNamed), a.Name)
-		}
 	}
-	return bytes.Equal(e.key, l.key)
+	return bytes.Equal(e.Key, l.key)
 }
 
 // loadStamps reads the versions that the answer depends on, as they are now. The

@@ -3,6 +3,8 @@ package mlcache
 import (
 	"context"
 	"strings"
+
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // librarySettings are the settings that the libraries of this database's functions
@@ -22,7 +24,7 @@ func (l librarySettings) query() string {
 		if b.Len() > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString("(" + quoteLiteral(libraryKey+name) + ", " + quoteLiteral(name) + ")")
+		b.WriteString("(" + dbconn.QuoteLiteral(libraryKey+name) + ", " + dbconn.QuoteLiteral(name) + ")")
 	}
 	return "\nUNION ALL SELECT 3, v.k, pg_catalog.current_setting(v.n, true) FROM (VALUES " + b.String() + ") v(k, n)"
 }
@@ -69,7 +71,7 @@ const librarySettingsQuery = `SELECT name, boot_val FROM pg_catalog.pg_settings 
 // once, into the session behind q, by the function with which CREATE FUNCTION checks
 // that a library has what is asked of it (fmgr_c_validator): it calls nothing in it.
 // What cannot be loaded here is left out.
-func (l *libraries) of(ctx context.Context, q querier) librarySettings {
+func (l *libraries) of(ctx context.Context, q dbconn.Querier) librarySettings {
 	rows, err := q.Query(ctx, librariesQuery)
 	if err != nil {
 		return l.settings
@@ -87,7 +89,7 @@ func (l *libraries) of(ctx context.Context, q querier) librarySettings {
 	// Noted before, so that a library that ends the session does so only once.
 	l.list, l.settings = list.String(), librarySettings{}
 	for _, row := range rows {
-		load := "SELECT pg_catalog.fmgr_c_validator(" + quoteLiteral(*row[1]) + "::pg_catalog.oid)"
+		load := "SELECT pg_catalog.fmgr_c_validator(" + dbconn.QuoteLiteral(*row[1]) + "::pg_catalog.oid)"
 		settings, err := loadLibrary(ctx, q, load)
 		if err != nil {
 			continue
@@ -105,8 +107,8 @@ func (l *libraries) of(ctx context.Context, q querier) librarySettings {
 
 // loadLibrary loads and lists in one message where it can: a pooler may give the next
 // one to another session.
-func loadLibrary(ctx context.Context, q querier, load string) ([][]*string, error) {
-	if _, ok := q.(pgxQuerier); ok {
+func loadLibrary(ctx context.Context, q dbconn.Querier, load string) ([][]*string, error) {
+	if _, ok := q.(dbconn.PgxQuerier); ok {
 		return q.Query(ctx, load+"; "+librarySettingsQuery)
 	}
 	if _, err := q.Query(ctx, load); err != nil {

@@ -103,7 +103,7 @@ func (c *conn) hitL1(l *lookup, started time.Time) {
 func (c *conn) noteHit(l *lookup) uint32 {
 	n := c.hits.hit(l.plan)
 	if n > 0 {
-		c.engine.heat.note(l.key, n)
+		c.engine.hotKeys.Add(l.key, n)
 		c.engine.adaptive.note(l.key, n)
 		c.engine.statements.of(l.plan, l.src.query)
 		l.plan.told(n)

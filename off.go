@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -46,7 +47,7 @@ func (c *conn) passOff(ctx context.Context, src source, args []driver.NamedValue
 		change.called(err)
 		return nil, err
 	}
-	return endOnClose(rows, change.done), nil
+	return dbconn.EndOnClose(rows, change.done), nil
 }
 
 // execOff is a statement that is executed, by run.

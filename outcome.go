@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -21,7 +22,7 @@ func (c *conn) outcome(p *plan, was before, err error) invalidation.Outcome {
 	if err == nil {
 		return invalidation.Committed
 	}
-	if ae := (*argumentError)(nil); errors.As(err, &ae) {
+	if ae := (*dbconn.ArgumentError)(nil); errors.As(err, &ae) {
 		return invalidation.RolledBack // it was never sent
 	}
 	var pe *pgconn.PgError
@@ -41,7 +42,7 @@ func (c *conn) outcome(p *plan, was before, err error) invalidation.Outcome {
 		return invalidation.Unknown
 	case p == nil || was.inTx || p.info.Statements > 1:
 		return invalidation.Committed
-	case p.info.Atomic && !p.writesAll, p.info.Kind == sqlinfo.Unknown && ofWholeText(pe):
+	case p.info.Atomic && !p.writesAll, p.info.Kind == sqlinfo.Unknown && dbconn.OfWholeText(pe):
 		return invalidation.RolledBack
 	default:
 		return invalidation.Committed
@@ -87,12 +88,3 @@ func (c *conn) neverSent(p *plan, was before, err error) bool {
 func (c *conn) inStep() bool {
 	return c.pgx != nil && !c.pgx.PgConn().IsClosed() && !c.pgx.PgConn().IsBusy()
 }
-
-// ofWholeText reports whether PostgreSQL's parser has rejected the text itself, and so
-// run none of it: an error with the same code can come from what a statement runs.
-func ofWholeText(pe *pgconn.PgError) bool {
-	return pe.Code == syntaxError && pe.Position > 0 && pe.Where == "" && pe.InternalQuery == ""
-}
-
-// syntaxError is the SQLSTATE of a text that PostgreSQL's parser rejects.
-const syntaxError = "42601"

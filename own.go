@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // ownConns are the connections that the cache has for itself: to read the catalog, and
@@ -185,7 +187,7 @@ func (c *conn) connectPatiently(ctx context.Context) (driver.Conn, error) {
 	defer time.AfterFunc(patience, func() { e.giveWay(true) }).Stop()
 	defer time.AfterFunc(max(roomAtLast, patience), func() { e.giveWay(false) }).Stop()
 	origin, err := c.connector.origin.Connect(ctx)
-	if err == nil || sqlState(err) != tooManyConnections || !e.giveWay(false) {
+	if err == nil || dbconn.SQLState(err) != dbconn.TooManyConnections || !e.giveWay(false) {
 		return origin, err
 	}
 	for pause, end := 5*time.Millisecond, time.Now().Add(roomFor); time.Now().Before(end); pause *= 2 {
@@ -198,7 +200,7 @@ func (c *conn) connectPatiently(ctx context.Context) (driver.Conn, error) {
 		if errAgain == nil {
 			return again, nil
 		}
-		if sqlState(errAgain) != tooManyConnections {
+		if dbconn.SQLState(errAgain) != dbconn.TooManyConnections {
 			return nil, errAgain
 		}
 		err = errAgain
@@ -226,7 +228,7 @@ func isLimited(rows [][]*string) bool {
 	if len(rows) != 1 || len(rows[0]) != 3 {
 		return false
 	}
-	role, database, left := cellOf(rows, 0), cellOf(rows, 1), cellOf(rows, 2)
+	role, database, left := dbconn.Cell(rows, 0), dbconn.Cell(rows, 1), dbconn.Cell(rows, 2)
 	free, err := strconv.Atoi(left)
 	return role != "" && role != "-1" || database != "" && database != "-1" || err == nil && free < enoughFree
 }

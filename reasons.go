@@ -1,9 +1,7 @@
 package mlcache
 
 import (
-	"slices"
-
-	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/bypass"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -15,88 +13,51 @@ type Reason = sqlinfo.Reason
 // those of the text and of the schema.
 const (
 	// ReasonBypass: the caller asked for it, by WithBypass or a hint.
-	ReasonBypass Reason = "bypass"
+	ReasonBypass = bypass.Asked
 	// ReasonMode: mlcache_mode is off, or optin and the statement has no hint.
-	ReasonMode Reason = "mode"
+	ReasonMode = bypass.Mode
 	// ReasonInTransaction: reads inside a transaction go to the database.
-	ReasonInTransaction Reason = "in_transaction"
+	ReasonInTransaction = bypass.InTransaction
 	// ReasonArgument: an argument that cannot be encoded exactly.
-	ReasonArgument Reason = "argument"
+	ReasonArgument = bypass.Argument
 	// ReasonDateArgument: a text argument such as 'now' or 'today'.
-	ReasonDateArgument Reason = "date_argument"
+	ReasonDateArgument = bypass.DateArgument
 	// ReasonFenced: a table of the statement is being written right now.
-	ReasonFenced Reason = "fenced"
+	ReasonFenced = bypass.Fenced
 	// ReasonRedis: Redis did not answer, so nothing is known about other
 	// processes' writes.
-	ReasonRedis Reason = "redis_away"
+	ReasonRedis = bypass.RedisAway
 	// ReasonTooLarge: the result is larger than mlcache_max_rows or
 	// mlcache_max_bytes.
-	ReasonTooLarge Reason = "result_too_large"
+	ReasonTooLarge = bypass.TooLarge
 	// ReasonNoCatalog: the database's catalog could not be read yet.
-	ReasonNoCatalog Reason = "no_catalog"
+	ReasonNoCatalog = bypass.NoCatalog
 	// ReasonUnwatched: nobody could look lately whether schema and configuration are
 	// the same still.
-	ReasonUnwatched Reason = "unwatched"
+	ReasonUnwatched = bypass.Unwatched
 	// ReasonUnknownSession: the session's settings could not be read back.
-	ReasonUnknownSession Reason = "unknown_session"
+	ReasonUnknownSession = bypass.UnknownSession
 	// ReasonStandby: the server is a standby, whose answers may lag.
-	ReasonStandby Reason = "standby"
+	ReasonStandby = bypass.Standby
 	// ReasonEncoding: the database's encoding is not UTF8.
-	ReasonEncoding Reason = "encoding"
+	ReasonEncoding = bypass.Encoding
 	// ReasonTableList: mlcache_tables or mlcache_skip_tables says so.
-	ReasonTableList Reason = "table_list"
+	ReasonTableList = bypass.TableList
 	// ReasonRule: a rule keeps one of the tables out of the cache.
-	ReasonRule Reason = "rule"
+	ReasonRule = bypass.Rule
 	// ReasonChurn: the tables are written so often that answers are seldom used.
-	ReasonChurn Reason = "written_often"
+	ReasonChurn = bypass.Churn
 	// ReasonNotStorable: the result has a form that cannot be stored.
-	ReasonNotStorable Reason = "not_storable"
+	ReasonNotStorable = bypass.NotStorable
 )
-
-var reasonDocs = []struct {
-	reason Reason
-	doc    string
-}{
-	{ReasonBypass, "the caller asked for the database"},
-	{ReasonMode, "the mode is off, or optin and the statement has no hint"},
-	{ReasonInTransaction, "a transaction reads its own state from the database"},
-	{ReasonArgument, "an argument has a type that mlcache cannot encode exactly"},
-	{ReasonDateArgument, "a text argument such as 'now' or 'today' depends on the clock"},
-	{ReasonFenced, "one of the tables is being written right now"},
-	{ReasonRedis, "Redis does not answer, so nothing is known of other processes' writes"},
-	{ReasonTooLarge, "the result exceeds mlcache_max_rows or mlcache_max_bytes"},
-	{ReasonNoCatalog, "the database's catalog could not be read yet"},
-	{ReasonUnwatched, "nobody could look lately whether the schema and the server's configuration are the same still"},
-	{ReasonUnknownSession, "the session's settings are not known"},
-	{ReasonStandby, "the server is a standby, whose answers may lag"},
-	{ReasonEncoding, "the database's encoding is not UTF8"},
-	{ReasonTableList, "mlcache_tables or mlcache_skip_tables leaves the table out"},
-	{ReasonRule, "a rule keeps the table out of the cache"},
-	{ReasonChurn, "the tables are written so often that a kept answer is seldom used"},
-	{ReasonNotStorable, "the result has a form that cannot be stored"},
-}
 
 // Reasons lists every reason that there is, in a fixed order: those of the
 // driver, of the text, of the schema.
-func Reasons() []Reason {
-	var out []Reason
-	for _, d := range reasonDocs {
-		out = append(out, d.reason)
-	}
-	for _, r := range slices.Concat(sqlinfo.Reasons(), catalog.Reasons()) {
-		if !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
+func Reasons() []Reason { return bypass.All() }
 
-// ReasonDoc describes a reason in one line.
-func ReasonDoc(r Reason) string {
-	for _, d := range reasonDocs {
-		if d.reason == r {
-			return d.doc
-		}
-	}
-	return catalog.ReasonDoc(r)
-}
+// ReasonDoc describes a reason in one line; it is empty for what is none.
+func ReasonDoc(r Reason) string { return bypass.Doc(r) }
+
+// ReasonAdvice says in one line what would change it, for a statement that is not
+// cached for that reason.
+func ReasonAdvice(r Reason) string { return bypass.Advice(r) }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/cache/rowset"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // recording is a result that has been read from the origin, whole or up to the
@@ -145,20 +146,20 @@ func wireColumns(fields []pgconn.FieldDescription) []rowset.Column {
 
 // recordValues reads the rows of an origin that is not pgx itself.
 func (c *conn) recordValues(rows driver.Rows, onEnd func(error)) (*recording, error) {
-	if scansColumns(rows) {
+	if dbconn.ScansColumns(rows) {
 		// It can fill destinations that no driver.Value holds enough for, and what the
 		// program will ask for is not known yet.
-		return &recording{rows: endOnClose(rows, onEnd)}, nil
+		return &recording{rows: dbconn.EndOnClose(rows, onEnd)}, nil
 	}
 	cols, known := valueColumns(rows)
 	if !known {
 		// A column type that cannot be told again: hand the rows on as they are.
-		return &recording{rows: endOnClose(rows, onEnd)}, nil
+		return &recording{rows: dbconn.EndOnClose(rows, onEnd)}, nil
 	}
 	b := builders.Get().(*rowset.Builder)
 	defer releaseBuilder(b)
 	if err := b.Reset(rowset.Values, cols); err != nil {
-		return &recording{rows: endOnClose(rows, onEnd)}, nil
+		return &recording{rows: dbconn.EndOnClose(rows, onEnd)}, nil
 	}
 	cfg := c.engine.cfg
 	rec := &recording{}

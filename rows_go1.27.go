@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"io"
 	"reflect"
 	"sync"
 	"time"
@@ -118,42 +117,4 @@ func destinationKind(t reflect.Type) bool {
 	default:
 		return false
 	}
-}
-
-// scansColumns says whether rows fill destinations themselves.
-func scansColumns(rows driver.Rows) bool {
-	_, ok := rows.(driver.RowsColumnScanner)
-	return ok
-}
-
-// passedScanner are passedRows over rows that fill destinations themselves.
-type passedScanner struct {
-	*passedRows
-	scanner driver.RowsColumnScanner
-}
-
-var (
-	_ driver.RowsColumnScanner = passedScanner{}
-	_ driver.RowsNextResultSet = passedScanner{}
-)
-
-// passed returns r, so that it fills destinations itself exactly if the origin's rows do: database/sql takes one way or the
-// other by the type.
-func passed(r *passedRows) driver.Rows {
-	if s, ok := r.rows.(driver.RowsColumnScanner); ok {
-		return passedScanner{r, s}
-	}
-	return r
-}
-
-func (r passedScanner) NextRow() error {
-	err := r.scanner.NextRow()
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return err
-}
-
-func (r passedScanner) ScanColumn(scanCtx driver.ScanContext, index int, dest any) error {
-	return r.scanner.ScanColumn(scanCtx, index, dest)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -271,13 +272,13 @@ func (l *schemaLoader) load(ld *schemaLoading, stale uint64) (ok bool) {
 	switch {
 	case err != nil:
 		l.retryAt = time.Now().Add(schemaRetry)
-		if refused(err) {
+		if dbconn.Refused(err) {
 			l.retryAt = time.Now().Add(schemaCheckEvery) // whoever asks waits for the answer
 		}
 		if ctx.Err() == nil && !l.warned {
 			l.warned = true
 			tell = func() {
-				l.engine.cfg.Logger.Warn("mlcache: cannot read the database's catalog yet, so nothing is cached", "error", safeError(err))
+				l.engine.cfg.Logger.Warn("mlcache: cannot read the database's catalog yet, so nothing is cached", "error", dbconn.SafeError(err))
 			}
 		}
 	case l.stale != stale:

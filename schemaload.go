@@ -2,15 +2,11 @@ package mlcache
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
-	"io"
-	"net"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -37,18 +33,18 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 	ctx, cancel := context.WithTimeout(own.ctx, schemaLoadTimeout)
 	defer cancel()
 	origin := own.Conn
-	if pc := pgxConn(origin); pc != nil {
+	if pc := dbconn.Pgx(origin); pc != nil {
 		e.learnTypes(ownTypesOn(pc.TypeMap()) != 0)
 	}
-	q := newQuerier(origin)
+	q := dbconn.NewQuerier(origin)
 	st := &schemaState{loaded: time.Now(), cell: e.schema.cell}
 	version := e.schema.known(ctx)
 	st.version.Store(version)
-	if pgxConn(origin) == nil {
+	if dbconn.Pgx(origin) == nil {
 		// An origin that is no PostgreSQL (a mock) gives itself away by a
 		// statement that looks like none of its user's.
 		if _, err := q.Query(ctx, "SHOW server_version_num"); err != nil {
-			if !answered(origin, err) {
+			if !dbconn.Answered(origin, err) {
 				return nil, err
 			}
 			return e.withoutCatalog(ctx, st, err)
@@ -67,7 +63,7 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 	}
 	if err != nil {
 		// A PostgreSQL whose catalog cannot be read has views and policies all the same, and other users' processes may go by them.
-		if pgxConn(origin) == nil && answered(origin, err) && sqlState(err) != insufficientPrivilege {
+		if dbconn.Pgx(origin) == nil && dbconn.Answered(origin, err) && dbconn.SQLState(err) != dbconn.InsufficientPrivilege {
 			return e.withoutCatalog(ctx, st, err)
 		}
 		return nil, err
@@ -77,7 +73,7 @@ func (e *engine) loadSchema(ctx context.Context, last *schemaState, first *first
 	if st.base, err = readSession(ctx, q, st, e.sessionSalt(origin)); err != nil {
 		return nil, err
 	}
-	pc := pgxConn(origin)
+	pc := dbconn.Pgx(origin)
 	if pc != nil {
 		st.params = reportedParams(pc)
 		if places, err := q.Query(ctx, placesQuery); err == nil {
@@ -121,38 +117,4 @@ func (e *engine) withoutCatalog(ctx context.Context, st *schemaState, cause erro
 		e.cfg.Logger.Warn("mlcache: this origin has no catalog that can be read: every identifier counts as a table, and every write drops everything")
 	})
 	return st, nil
-}
-
-const insufficientPrivilege = "42501" // PostgreSQL manual, appendix A
-
-// sqlState returns the code of a server's error, empty for other errors.
-func sqlState(err error) string {
-	var server interface{ SQLState() string }
-	if errors.As(err, &server) {
-		return server.SQLState()
-	}
-	return ""
-}
-
-// refused reports whether a server did not carry out a statement for what it asks for, and not for the state that the server is in:
-// no such table or function, no right to it (class 42), or nothing of the kind (class 0A). PostgreSQL manual, appendix A.
-func refused(err error) bool {
-	code := sqlState(err)
-	return strings.HasPrefix(code, "42") || strings.HasPrefix(code, "0A")
-}
-
-// answered reports whether a failed catalog query shows that the origin is up and
-// has no such catalog. A connection that broke, a time-out, a lock or a shutdown
-// says nothing: a PostgreSQL that was busy for a moment must not be treated as
-// something else from then on.
-func answered(origin driver.Conn, err error) bool {
-	if sqlState(err) != "" {
-		return refused(err)
-	}
-	if pgxConn(origin) != nil {
-		return false
-	}
-	var network net.Error
-	return !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) &&
-		!errors.Is(err, context.Canceled) && !errors.As(err, &network)
 }

@@ -3,7 +3,6 @@ package mlcache
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,10 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -94,7 +91,7 @@ const sessionOrder = `
 // readSession asks the server for the state of the session behind q. st has the
 // answer to systemQuery and the settings of libraries. salt is what the server does
 // not know of and the answers depend on all the same.
-func readSession(ctx context.Context, q querier, st *schemaState, salt string) (*session, error) {
+func readSession(ctx context.Context, q dbconn.Querier, st *schemaState, salt string) (*session, error) {
 	rows, err := q.Query(ctx, sessionQuery+st.libraries.query()+sessionOrder)
 	if err != nil {
 		return nil, err
@@ -207,13 +204,13 @@ func (s *session) digestNames() {
 
 // readSettings reads settings by name. One that is not set is told apart from one
 // that is empty.
-func readSettings(ctx context.Context, q querier, names []string) (map[string]string, error) {
+func readSettings(ctx context.Context, q dbconn.Querier, names []string) (map[string]string, error) {
 	var sql strings.Builder
 	for i, name := range names {
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		literal := quoteLiteral(name)
+		literal := dbconn.QuoteLiteral(name)
 		sql.WriteString("SELECT " + literal + ", pg_catalog.current_setting(" + literal + ", true)")
 	}
 	rows, err := q.Query(ctx, sql.String())
@@ -232,89 +229,4 @@ func readSettings(ctx context.Context, q querier, names []string) (map[string]st
 		}
 	}
 	return values, nil
-}
-
-// quoteLiteral writes a string constant that means the same whatever
-// standard_conforming_strings says.
-func quoteLiteral(s string) string {
-	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
-}
-
-// querier runs a query of mlcache's own and returns its rows as text.
-type querier interface {
-	Query(ctx context.Context, sql string) ([][]*string, error)
-}
-
-// newQuerier adapts any origin connection.
-func newQuerier(origin driver.Conn) querier {
-	if pc := pgxConn(origin); pc != nil {
-		return pgxQuerier{pc}
-	}
-	return driverQuerier{origin}
-}
-
-// pgxQuerier uses the simple protocol: it prepares nothing on the server, which
-// a connection pooler in between would mind.
-type pgxQuerier struct{ conn *pgx.Conn }
-
-func (q pgxQuerier) Query(ctx context.Context, sql string) ([][]*string, error) {
-	results, err := q.conn.PgConn().Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	var out [][]*string
-	for _, r := range results {
-		out = append(out, textRows(r)...)
-	}
-	return out, nil
-}
-
-func textRows(r *pgconn.Result) [][]*string {
-	out := make([][]*string, len(r.Rows))
-	for i, row := range r.Rows {
-		out[i] = make([]*string, len(row))
-		for j, cell := range row {
-			if cell != nil {
-				s := string(cell)
-				out[i][j] = &s
-			}
-		}
-	}
-	return out
-}
-
-type driverQuerier struct{ conn driver.Conn }
-
-func (q driverQuerier) Query(ctx context.Context, sql string) ([][]*string, error) {
-	rows, err := originQuery(ctx, q.conn, sql, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	width := len(rows.Columns())
-	var out [][]*string
-	for {
-		dest := make([]driver.Value, width)
-		if err := rows.Next(dest); err == io.EOF {
-			return out, nil
-		} else if err != nil {
-			return nil, err
-		}
-		row := make([]*string, width)
-		for i, v := range dest {
-			var s string
-			switch v := v.(type) {
-			case nil:
-				continue
-			case string:
-				s = v
-			case []byte:
-				s = string(v)
-			default:
-				s = fmt.Sprint(v)
-			}
-			row[i] = &s
-		}
-		out = append(out, row)
-	}
 }

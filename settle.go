@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/invalidation"
 )
 
@@ -245,5 +246,5 @@ func (e *engine) queryAside(ctx context.Context, query string) ([][]*string, err
 	}
 	defer origin.Close()
 	e.loggedIn(ctx)
-	return newQuerier(origin).Query(ctx, query)
+	return dbconn.NewQuerier(origin).Query(ctx, query)
 }

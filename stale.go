@@ -3,17 +3,12 @@ package mlcache
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
-	"io"
-	"net"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // sighting says that a plan's versions were these at a time at which this process
@@ -130,7 +125,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 	again := lookup{plan: l.plan, session: l.session, opts: l.opts, late: l.late, maxAge: l.maxAge}
 	again.setKey(slices.Clone(l.here))
 	rows, err := c.readBounded(ctx, l)
-	if err == nil || ctx.Err() != nil || !unreachable(err) {
+	if err == nil || ctx.Err() != nil || !dbconn.Unreachable(err) {
 		return rows, err
 	}
 	if rows := c.fromStale(&again, time.Now(), again.late.onError); rows != nil {
@@ -166,22 +161,4 @@ func (c *conn) fromStale(l *lookup, now time.Time, d time.Duration) driver.Rows 
 		return rows
 	}
 	return nil
-}
-
-// unreachable tells errors of a database that cannot be reached, or does not serve
-// now, from its answers. driver.ErrBadConn is none of them: database/sql then tries
-// another connection.
-func unreachable(err error) bool {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
-		// PostgreSQL manual, appendix A: connection exceptions, shutdown, starting up,
-		// too many connections.
-		return strings.HasPrefix(pe.Code, "08") || strings.HasPrefix(pe.Code, "57P0") || pe.Code == "53300"
-	}
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.Canceled) {
-		return false
-	}
-	var ce *pgconn.ConnectError
-	var ne net.Error
-	return errors.As(err, &ce) || errors.As(err, &ne) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -158,7 +158,7 @@ func (e *engine) snapshot() Stats {
 	s.L1Size, s.L1Entries, s.L1Evictions = e.l1.Taken(), e.l1.Len(), uint64(e.l1.Evictions())
 	s.Tables, s.SchemaChanges = e.tables()
 	if b := e.hub.breaker; b != nil {
-		s.Breaker = b.cb.State().String()
+		s.Breaker = b.State()
 	}
 	s.Versions = e.versions.Stats()
 	s.MaxStaleness = e.cfg.MaxStaleness

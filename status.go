@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mlcache/mlcache/internal/statuspage"
 	"github.com/mlcache/mlcache/latency"
 )
 
@@ -167,3 +168,30 @@ func topStatements(all []StatementStats, figure func(StatementStats) int64) []St
 }
 
 func firstOf[T any](list []T, n int) []T { return list[:min(n, len(list))] }
+
+// Rate is the number of queries in a second, over the newest part of the history; -1 while it is not
+// known.
+func (r *Status) Rate() float64 {
+	for i := len(r.History) - 1; i > 0; i-- {
+		a, b := r.History[i-1], r.History[len(r.History)-1]
+		if d := b.At.Sub(a.At).Seconds(); d >= 2 {
+			return (statuspage.Grown(queriesOf(a), queriesOf(b))) / d
+		}
+	}
+	return -1
+}
+
+func queriesOf(s Sample) uint64 { return s.L1Hits + s.L2Hits + s.Misses + s.Bypasses }
+
+// Queries is how many queries there were.
+func (r *Status) Queries() uint64 { return r.L1Hits + r.L2Hits + r.Misses + r.Bypasses }
+
+// Saved estimates the time that callers were spared by the hits of the statements that
+// are known.
+func (r *Status) Saved() time.Duration {
+	var d time.Duration
+	for _, s := range r.BySaved {
+		d += s.Saved
+	}
+	return d
+}

@@ -2,18 +2,9 @@ package mlcache
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"net/http"
-	"time"
-)
 
-const (
-	// explainTimeout is how long the catalog may take to be read, if it is not known yet.
-	explainTimeout = 5 * time.Second
-	// maxExplain is the longest text that is explained, in bytes.
-	maxExplain = 32 << 10
+	"github.com/mlcache/mlcache/internal/statuspage"
 )
 
 // Handler returns the status page of the cache, and at ?format=json the same figures as a
@@ -25,60 +16,62 @@ const (
 // and tables of the program, though never an argument's value or a constant. It reads
 // only, and answers GET and HEAD. ?explain=SQL says what mlcache makes of a
 // statement; the statement is not run.
-func (h *Handle) Handler() http.Handler { return &statusPage{h} }
-
-type statusPage struct{ handle *Handle }
-
-func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "the status page is read only", http.StatusMethodNotAllowed)
-		return
+func (h *Handle) Handler() http.Handler {
+	return &statuspage.Page{
+		View: func() *statuspage.View { return h.Status().view() },
+		JSON: func() any { return h.Status() },
+		Explain: func(ctx context.Context, sql string) (statuspage.Explanation, error) {
+			x, err := h.Explain(ctx, sql)
+			return x.view(), err
+		},
 	}
-	head := w.Header()
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("Referrer-Policy", "no-referrer")
-	if r.URL.Query().Get("format") == "json" {
-		head.Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(p.handle.Status()) // the reader has gone
-		return
-	}
-	nonce := rand.Text()
-	head.Set("Content-Type", "text/html; charset=utf-8")
-	head.Set("X-Frame-Options", "DENY")
-	head.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%s'; connect-src 'self'; "+
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'", nonce, nonce))
-	v := statusView{Status: p.handle.Status(), Nonce: nonce}
-	v.explain(r.Context(), p.handle, r.URL.Query().Get("explain"))
-	_ = statusTemplate().Execute(w, &v)
 }
 
-// statusView is what the template shows.
-type statusView struct {
-	*Status
-	Nonce string
-
-	SQL     string
-	TooLong bool
-	Explained,
-	NotExplained bool
-	Explanation Explanation
+// view is what the page shows of it.
+func (r *Status) view() *statuspage.View {
+	v := &statuspage.View{
+		At: r.At, Namespace: r.Namespace, Mode: string(r.Mode), Consistency: string(r.Consistency),
+		HitRate: r.HitRate, Queries: r.Queries(), Misses: r.Misses, Shared: r.Shared, Bypasses: r.Bypasses, Saved: r.Saved(),
+		L1Size: r.L1Size, L1Entries: r.L1Entries, L1Evictions: r.L1Evictions, SchemaChanges: r.SchemaChanges,
+		ByCalls: statementViews(r.ByCalls), BySaved: statementViews(r.BySaved), ByBypasses: statementViews(r.ByBypasses),
+	}
+	for _, l := range r.Levels {
+		v.Levels = append(v.Levels, statuspage.Level{Level: string(l.Level), Count: l.Count, Median: l.Median, P99: l.P99})
+	}
+	if s := r.Redis; s != nil {
+		v.Redis = &statuspage.Redis{
+			Breaker: s.Breaker, Live: s.Live, Bound: s.Bound, Age: s.Age, Sent: s.Sent, Received: s.Received, Queued: s.Queued,
+			OpenFences: s.OpenFences, Quarantine: s.Quarantine, Epochs: s.Epochs, Resyncs: s.Resyncs, Messages: s.Messages, Gaps: s.Gaps,
+			Propagation: s.Propagation, LateReleases: s.LateReleases, FenceErrors: s.FenceErrors,
+		}
+	}
+	for _, t := range r.Tables {
+		v.Tables = append(v.Tables, statuspage.Table(t))
+	}
+	for _, s := range r.History {
+		v.History = append(v.History, statuspage.Sample{At: s.At, L1Hits: s.L1Hits, L2Hits: s.L2Hits, Misses: s.Misses, Bypasses: s.Bypasses})
+	}
+	return v
 }
 
-// Chart is for the template.
-func (v *statusView) Chart() *statusChart { return chartOf(v.Status) }
+func statementViews(list []StatementStats) []statuspage.Statement {
+	var out []statuspage.Statement
+	for _, s := range list {
+		v := statuspage.Statement{
+			Text: s.Text, Calls: s.Calls(), Hits: s.Hits, Misses: s.Misses, Bypasses: s.Bypasses, Origin: s.Origin, Saved: s.Saved,
+		}
+		for _, r := range sortedReasons(s.Reasons) {
+			v.Reasons = append(v.Reasons, statuspage.Reason{Reason: string(r.Reason), Count: r.Count, Doc: r.Doc})
+		}
+		out = append(out, v)
+	}
+	return out
+}
 
-func (v *statusView) explain(ctx context.Context, handle *Handle, sql string) {
-	if v.SQL = sql; sql == "" {
-		return
+// view is what the page shows of it.
+func (x Explanation) view() statuspage.Explanation {
+	return statuspage.Explanation{
+		Kind: x.Kind, Reads: x.Reads, Writes: x.Writes, WritesAll: x.WritesAll, Funcs: x.Funcs, Cacheable: x.Cacheable,
+		Reason: string(x.Reason), Why: ReasonDoc(x.Reason), Detail: x.Detail, Advice: x.Advice, Via: x.Via,
 	}
-	if len(sql) > maxExplain {
-		v.SQL, v.TooLong = "", true
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
-	defer cancel()
-	x, err := handle.Explain(ctx, sql)
-	v.Explanation, v.Explained, v.NotExplained = x, err == nil, err != nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // stmt is a prepared statement. It answers from the cache like a query that was
@@ -34,7 +36,7 @@ func (s *stmt) Close() error {
 // open.
 func (s *stmt) onOrigin(ctx context.Context) (driver.Stmt, error) {
 	if s.preparedOn != s.conn.origins {
-		origin, err := originPrepare(ctx, s.conn.origin, s.query)
+		origin, err := dbconn.Prepare(ctx, s.conn.origin, s.query)
 		if err != nil {
 			return nil, err
 		}
@@ -90,13 +92,13 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 
 func (s *stmt) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if query != s.query {
-		return originExec(ctx, s.conn.origin, query, args)
+		return dbconn.Exec(ctx, s.conn.origin, query, args)
 	}
 	origin, err := s.onOrigin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return stmtExec(ctx, s.conn.origin, origin, args)
+	return dbconn.StmtExec(ctx, s.conn.origin, origin, args)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
@@ -117,7 +119,7 @@ func (s source) rows(ctx context.Context, c driver.Conn, args []driver.NamedValu
 		if err != nil {
 			return nil, err
 		}
-		return stmtQuery(ctx, c, origin, args)
+		return dbconn.StmtQuery(ctx, c, origin, args)
 	}
-	return originQuery(ctx, c, s.query, args)
+	return dbconn.Query(ctx, c, s.query, args)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -24,7 +25,7 @@ const (
 // whatever schema, and without policies. A function is one that package sqlinfo knows
 // to be safe, if no user has made one of that name that may not be. Behind operators and
 // casts stands C at most, as it does for those of extensions.
-func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot string, ok bool) {
+func surelyReads(ctx context.Context, q dbconn.Querier, info *sqlinfo.Info) (snapshot string, ok bool) {
 	relations := make([]string, len(info.Reads))
 	for i, n := range info.Reads {
 		relations[i] = n.Name
@@ -71,8 +72,8 @@ func surelyReads(ctx context.Context, q querier, info *sqlinfo.Info) (snapshot s
 }
 
 // answers asks all of the queries, each of which has rows of a name and a value, and gives the values by their names.
-func answers(ctx context.Context, q querier, queries []string) (map[string]string, error) {
-	if _, ok := q.(pgxQuerier); ok {
+func answers(ctx context.Context, q dbconn.Querier, queries []string) (map[string]string, error) {
+	if _, ok := q.(dbconn.PgxQuerier); ok {
 		queries = []string{strings.Join(queries, ";")} // one round trip
 	}
 	values := make(map[string]string)
@@ -105,7 +106,7 @@ func anyRow(name, from string, where ...string) string {
 func oneOf(column string, list []string) string {
 	quoted := make([]string, len(list))
 	for i, s := range list {
-		quoted[i] = quoteLiteral(s)
+		quoted[i] = dbconn.QuoteLiteral(s)
 	}
 	if len(list) == 1 {
 		return column + " OPERATOR(pg_catalog.=) " + quoted[0]

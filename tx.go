@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -46,7 +47,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err := c.beforeTx(ctx); err != nil {
 		return nil, err
 	}
-	origin, err := originBegin(ctx, c.origin, opts)
+	origin, err := dbconn.Begin(ctx, c.origin, opts)
 	if err != nil {
 		return nil, err
 	}

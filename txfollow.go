@@ -3,11 +3,11 @@ package mlcache
 import (
 	"database/sql/driver"
 	"errors"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/mlcache/mlcache/internal/dbconn"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -57,16 +57,16 @@ func (t *txState) follow(info *sqlinfo.Info, err error) {
 	}
 	var pe *pgconn.PgError
 	switch {
-	case errors.As(err, &pe) && ofWholeText(pe):
+	case errors.As(err, &pe) && dbconn.OfWholeText(pe):
 		return // none of it was run
 	case info.Kind == sqlinfo.Unknown:
 	case info.Statements > 1:
 		if !divides(info) {
 			return
 		}
-	case info.TxOp == sqlinfo.TxBegin && !t.open && sqlState(err) != "":
+	case info.TxOp == sqlinfo.TxBegin && !t.open && dbconn.SQLState(err) != "":
 		return
-	case info.TxOp == sqlinfo.TxCommit && endedByCommit(err):
+	case info.TxOp == sqlinfo.TxCommit && dbconn.EndedByCommit(err):
 		t.open, t.doubt = false, false
 		return
 	case info.TxOp == sqlinfo.TxBegin, info.TxOp == sqlinfo.TxCommit, info.TxOp == sqlinfo.TxRollback, info.TxOp == sqlinfo.TxPrepare:
@@ -85,11 +85,4 @@ func divides(info *sqlinfo.Info) bool {
 		}
 	}
 	return info.Parts == nil
-}
-
-// endedByCommit says whether COMMIT has failed in a way that only a COMMIT under way does, which ends the transaction: a
-// deferred constraint, or another transaction that it cannot be serialized with (PostgreSQL manual, appendix A, classes 23 and 40).
-func endedByCommit(err error) bool {
-	code := sqlState(err)
-	return strings.HasPrefix(code, "23") || strings.HasPrefix(code, "40")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/mlcache/mlcache/cache/rowset"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // A program can register types of its own on each connection of pgx (in AfterConnect, in a tracer, through sql.Conn.Raw), and
@@ -156,7 +157,7 @@ func (c *conn) typeMap() *pgtype.Map {
 // registersNothing reports whether the connections of an origin have pgx's own types and no others: it is pgx's own connector,
 // without hooks and without a tracer, which gets the connection too.
 func registersNothing(origin driver.Connector) bool {
-	if !isPlainPgx(origin) {
+	if !dbconn.IsPlainPgx(origin) {
 		return false
 	}
 	tracer := reflect.ValueOf(origin).FieldByName("ConnConfig").FieldByName("Tracer")

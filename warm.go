@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mlcache/mlcache/internal/dbconn"
+	"github.com/mlcache/mlcache/internal/topk"
 )
 
 // Query is a statement with its arguments, as they are given to sql.DB.Query.
@@ -207,12 +210,12 @@ func (e *engine) topStatements(ctx context.Context, n int) ([]Query, error) {
 	}
 	defer origin.Close()
 	e.loggedIn(ctx)
-	q := newQuerier(origin)
+	q := dbconn.NewQuerier(origin)
 	rows, err := q.Query(ctx, statementsSchema)
 	if err != nil {
 		return nil, err
 	}
-	schema := cellOf(rows, 0) // one row with one cell
+	schema := dbconn.Cell(rows, 0) // one row with one cell
 	if schema == "" {
 		return nil, errors.New("the extension is not installed in this database")
 	}
@@ -249,7 +252,7 @@ func (e *engine) takeHot(ctx context.Context, run *warming) error {
 	if e.l2 == nil || e.l1 == nil {
 		return errors.New("there are not two levels")
 	}
-	hashes, err := e.hub.client.ZRevRange(ctx, e.hotKey(), 0, int64(max(e.cfg.WarmKeys, 1)-1)).Result()
+	hashes, err := e.hub.client.ZRevRange(ctx, topk.SetKey(e.cfg.Namespace), 0, int64(max(e.cfg.WarmKeys, 1)-1)).Result()
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package mlcache
 import (
 	"context"
 	"database/sql/driver"
+	"strings"
 	"time"
 
 	"github.com/mlcache/mlcache/cache"
@@ -35,7 +36,7 @@ func (c *conn) fromWarm(ctx context.Context, l *lookup) driver.Rows {
 	if now.UnixNano() >= e.warmUntil.Load() {
 		return nil
 	}
-	key := e.warmKey(e.hotName(l.key))
+	key := e.warmKey(e.nameHash(l.key))
 	entry, ok := e.l1.Lookup(key, nil)
 	if !ok {
 		return nil
@@ -62,4 +63,10 @@ func (c *conn) fromWarm(ctx context.Context, l *lookup) driver.Rows {
 	c.give(l, payload, entry, end.Sub(now)+l.late.keep())
 	c.hitL1(l, l.began)
 	return rows
+}
+
+// nameHash is the hash in the name that a key has in Redis. It shows nothing of the key.
+func (e *engine) nameHash(key []byte) string {
+	name := e.l2.Name(key)
+	return name[strings.LastIndexByte(name, ':')+1:]
 }

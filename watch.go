@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache/catalog"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // What a process knows of its server holds until somebody changes it past mlcache: the
@@ -136,10 +137,10 @@ func (l *schemaLoader) turn(st *schemaState, now time.Time, kicked bool) {
 	err := l.lookOwn(st, schema)
 	switch {
 	case err == nil || l.engine.background.Err() != nil:
-	case sqlState(err) == tooManyConnections:
+	case dbconn.SQLState(err) == dbconn.TooManyConnections:
 		l.own.giveWay(false)
 		l.wanted.Store(true)
-	case isDown(err):
+	case dbconn.IsDown(err):
 	case since > lookBound:
 		l.hide(st, err)
 	}
@@ -152,7 +153,7 @@ func (l *schemaLoader) lookOwn(st *schemaState, schema bool) error {
 	}
 	own := l.own.take()
 	if own != nil {
-		if same, err := l.look(own.ctx, newQuerier(own.Conn), st, false, schema); err == nil {
+		if same, err := l.look(own.ctx, dbconn.NewQuerier(own.Conn), st, false, schema); err == nil {
 			l.afterLook(own, st, same)
 			return nil
 		}
@@ -163,7 +164,7 @@ func (l *schemaLoader) lookOwn(st *schemaState, schema bool) error {
 		return err
 	}
 	l.engine.loggedIn(own.ctx)
-	same, err := l.look(own.ctx, newQuerier(own.Conn), st, true, schema)
+	same, err := l.look(own.ctx, dbconn.NewQuerier(own.Conn), st, true, schema)
 	if err != nil {
 		own.Close()
 		return err
@@ -189,13 +190,13 @@ func (l *schemaLoader) afterLook(own *ownConn, st *schemaState, same bool) {
 // look asks whether the server is as it is known, and returns false if it is not. The
 // schema is compared as well where that is due; if that is all that has changed, the
 // state is dropped here.
-func (l *schemaLoader) look(ctx context.Context, q querier, st *schemaState, isNew, schema bool) (same bool, err error) {
+func (l *schemaLoader) look(ctx context.Context, q dbconn.Querier, st *schemaState, isNew, schema bool) (same bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, schemaLoadTimeout)
 	defer cancel()
 	return l.lookFor(ctx, q, st, isNew, schema, st.seen.moved)
 }
 
-func (l *schemaLoader) lookFor(ctx context.Context, q querier, st *schemaState, isNew, schema bool, moved func(witness) bool) (same bool, err error) {
+func (l *schemaLoader) lookFor(ctx context.Context, q dbconn.Querier, st *schemaState, isNew, schema bool, moved func(witness) bool) (same bool, err error) {
 	sent, now := time.Now(), st.seen
 	if err := now.ask(ctx, q, isNew); err != nil {
 		return false, err
@@ -307,7 +308,7 @@ func (l *schemaLoader) hide(st *schemaState, err error) {
 	l.looks.warned = true
 	l.looks.mu.Unlock()
 	if !warned {
-		l.engine.cfg.Logger.Warn("mlcache: the database does not let the cache look whether its schema and configuration are still the same, so nothing is answered from it", "error", safeError(err))
+		l.engine.cfg.Logger.Warn("mlcache: the database does not let the cache look whether its schema and configuration are still the same, so nothing is answered from it", "error", dbconn.SafeError(err))
 	}
 }
 
@@ -327,7 +328,7 @@ func (c *conn) lend(ctx context.Context) error {
 		return nil
 	}
 	_, schema := l.looks.due(time.Now())
-	same, err := l.lookFor(ctx, newQuerier(c.origin), st, true, schema, func(now witness) bool { return st.seen.movedSince(now, st.seen.conf) })
+	same, err := l.lookFor(ctx, dbconn.NewQuerier(c.origin), st, true, schema, func(now witness) bool { return st.seen.movedSince(now, st.seen.conf) })
 	switch {
 	case err != nil:
 		l.wanted.Store(true)

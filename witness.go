@@ -2,12 +2,9 @@ package mlcache
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
-	"net"
 	"strconv"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/mlcache/mlcache/internal/dbconn"
 )
 
 // witness is what a server says of itself that can show, for the price of one small
@@ -53,37 +50,29 @@ const systemQuery = `SELECT 'system', system_identifier::pg_catalog.text FROM pg
 // ask completes what is known of a server by what it says now. new says that it is
 // another connection than the last one. The error is one that says nothing of the
 // server.
-func (w *witness) ask(ctx context.Context, q querier, isNew bool) error {
+func (w *witness) ask(ctx context.Context, q dbconn.Querier, isNew bool) error {
 	rows, err := q.Query(ctx, witnessQuery)
-	if err != nil && !refused(err) {
+	if err != nil && !dbconn.Refused(err) {
 		return err
 	}
-	w.conf, w.standby = cellOf(rows, 0), cellOf(rows, 1)
+	w.conf, w.standby = dbconn.Cell(rows, 0), dbconn.Cell(rows, 1)
 	if !isNew {
 		return nil
 	}
 	rows, err = q.Query(ctx, birthQuery)
-	if err != nil && !refused(err) {
+	if err != nil && !dbconn.Refused(err) {
 		return err
 	}
-	start, since := cellOf(rows, 0), cellOf(rows, 1)
+	start, since := dbconn.Cell(rows, 0), dbconn.Cell(rows, 1)
 	rows, err = q.Query(ctx, systemQuery)
-	if err != nil && !refused(err) {
+	if err != nil && !dbconn.Refused(err) {
 		return err
 	}
 	w.birth, w.system = "", rows
 	if start != "" {
-		w.birth = start + " " + since + " " + cellOf(rows, 1)
+		w.birth = start + " " + since + " " + dbconn.Cell(rows, 1)
 	}
 	return nil
-}
-
-// cellOf returns a cell of the only row, empty where there is none.
-func cellOf(rows [][]*string, i int) string {
-	if len(rows) != 1 || len(rows[0]) <= i || rows[0][i] == nil {
-		return ""
-	}
-	return *rows[0][i]
 }
 
 // born: both tell, and it is not the same birth.
@@ -106,26 +95,4 @@ func (w witness) movedSince(now witness, known string) bool {
 	a, errA := strconv.ParseInt(known, 10, 64)
 	b, errB := strconv.ParseInt(now.conf, 10, 64)
 	return errA == nil && errB == nil && b > a
-}
-
-// The classes of what keeps the database from being asked.
-
-// tooManyConnections is the SQLSTATE of a server, a database or a role that has no
-// connection left (PostgreSQL manual, appendix A).
-const tooManyConnections = "53300"
-
-// isDown says whether an error of connecting, or of asking, shows that nobody is there
-// who could change anything. A server that answers is there, whatever it says; and an
-// origin of another kind that has waited for as long as it was given may wait for a
-// connection to become free.
-func isDown(err error) bool {
-	if sqlState(err) != "" {
-		return false
-	}
-	var refusedByHost *pgconn.ConnectError
-	var network *net.OpError
-	if errors.As(err, &refusedByHost) || errors.As(err, &network) {
-		return true
-	}
-	return !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) && !errors.Is(err, driver.ErrBadConn)
 }

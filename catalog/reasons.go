@@ -73,5 +73,5 @@ func ReasonDoc(r sqlinfo.Reason) string {
 			return reasonDocs[i].doc
 		}
 	}
-	return r.Doc()
+	return sqlinfo.ReasonDoc(r)
 }

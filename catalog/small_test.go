@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mlcache/mlcache/sqlinfo"
 )
 
 func TestSettingNames(t *testing.T) {
@@ -83,8 +85,8 @@ func TestSplitPath(t *testing.T) {
 func TestReasonsHaveWords(t *testing.T) {
 	t.Parallel()
 	for _, r := range Reasons() {
-		if ReasonDoc(r) == "" || r.Doc() != "" {
-			t.Errorf("%s: %q here, %q in sqlinfo", r, ReasonDoc(r), r.Doc())
+		if ReasonDoc(r) == "" || sqlinfo.ReasonDoc(r) != "" {
+			t.Errorf("%s: %q here, %q in sqlinfo", r, ReasonDoc(r), sqlinfo.ReasonDoc(r))
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"github.com/mlcache/mlcache/internal/peek"
+	"github.com/mlcache/mlcache/internal/conncheck"
 )
 
 // line is a connection for versions alone. go-redis dials and greets it, and then leaves it to us: a pipeline of go-redis
@@ -22,8 +22,8 @@ type line struct {
 	client *redis.Client // of this one connection
 	held   *redis.Conn   // keeps it from client's pool
 	conn   net.Conn
-	peek   *peek.Peeker  // of conn
-	read   time.Duration // time-out
+	peek   *conncheck.Peeker // of conn
+	read   time.Duration     // time-out
 	used   time.Time
 	direct bool // nothing is between here and the server
 
@@ -183,7 +183,7 @@ func openLine(ctx context.Context, client *redis.Client) *line {
 		l.close()
 		return nil
 	}
-	l.peek, l.used = peek.New(l.conn), time.Now()
+	l.peek, l.used = conncheck.New(l.conn), time.Now()
 	info, _ := l.held.Do(ctx, "client", "info").Text() // Redis 6.2
 	l.direct = knowsAs(info, l.conn.LocalAddr())
 	return l
@@ -207,7 +207,7 @@ func (l *line) close() {
 // with which a fence would be lost that nobody waits for, nor what would be taken for the answer to the next question.
 func (l *line) quiet() bool {
 	switch l.peek.State() {
-	case peek.Ended, peek.Unread:
+	case conncheck.Ended, conncheck.Unread:
 		return false
 	}
 	return true

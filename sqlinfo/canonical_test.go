@@ -99,7 +99,7 @@ func FuzzParse(f *testing.F) {
 		if info.Refusal == "" && (info.Kind != Read || info.Statements != 1 || info.WritesAll || len(info.Writes) > 0 || info.DDL) {
 			t.Fatalf("may be kept: %+v", info)
 		}
-		if info.Refusal != "" && info.Refusal.Doc() == "" {
+		if info.Refusal != "" && ReasonDoc(info.Refusal) == "" {
 			t.Fatalf("unknown reason %q", info.Refusal)
 		}
 		if (info.Kind == Tx) != (info.TxOp != TxNone) && info.Statements == 1 {

@@ -164,12 +164,12 @@ func TestReasons(t *testing.T) {
 	t.Parallel()
 	seen := map[Reason]bool{}
 	for _, r := range Reasons() {
-		if r == "" || r.Doc() == "" || seen[r] {
-			t.Errorf("reason %q: doc %q, twice %v", r, r.Doc(), seen[r])
+		if r == "" || ReasonDoc(r) == "" || seen[r] {
+			t.Errorf("reason %q: doc %q, twice %v", r, ReasonDoc(r), seen[r])
 		}
 		seen[r] = true
 	}
-	if Reason("other").Doc() != "" {
+	if ReasonDoc("other") != "" {
 		t.Error("a reason that is not of this package has a doc")
 	}
 }

@@ -84,8 +84,8 @@ func Reasons() []Reason {
 // when there is none.
 func (r Reason) String() string { return string(r) }
 
-// Doc describes the reason in one line; "" for one that is not of this package.
-func (r Reason) Doc() string {
+// ReasonDoc describes a reason of this package in one line; it is empty for any other.
+func ReasonDoc(r Reason) string {
 	for i := range reasons {
 		if reasons[i].reason == r {
 			return reasons[i].doc

@@ -1,8 +1,8 @@
-package mlcache
+package redisclient
 
 import "testing"
 
-func TestRedisIdentity(t *testing.T) {
+func TestIdentity(t *testing.T) {
 	t.Parallel()
 	same := [][]string{
 		{"redis://localhost:6379", "redis://127.0.0.1", "redis://u:p@LOCALHOST/0", "redis://[::1]:6379?db=0&read_timeout=1s"},
@@ -15,12 +15,12 @@ func TestRedisIdentity(t *testing.T) {
 	seen := make(map[string]int)
 	for i, group := range same {
 		for _, u := range group {
-			id := redisIdentity(u)
+			id := Identity(u)
 			if j, ok := seen[id]; ok && j != i {
 				t.Errorf("%s is taken for one of %v", u, same[j])
 			}
-			if id != redisIdentity(group[0]) {
-				t.Errorf("%s: %q, %s: %q", u, id, group[0], redisIdentity(group[0]))
+			if id != Identity(group[0]) {
+				t.Errorf("%s: %q, %s: %q", u, id, group[0], Identity(group[0]))
 			}
 			seen[id] = i
 		}

@@ -1,10 +1,9 @@
-package mlcache
+package cachekey
 
 import (
 	"bytes"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/bypass"
 )
 
 type (
@@ -48,13 +47,13 @@ func (v *testNilable) Value() (driver.Value, error) {
 
 func encodeArgs(t testing.TB, args ...any) []byte {
 	t.Helper()
-	e := argEncoder{plainPgx: true, isPgx: true}
+	e := Encoder{PlainPgx: true, IsPgx: true}
 	for _, arg := range args {
-		if _, reason := e.append(arg); reason != "" {
+		if _, reason := e.Append(arg); reason != "" {
 			t.Fatalf("%T %v: %s", arg, arg, reason)
 		}
 	}
-	return e.key
+	return e.Key
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -145,7 +144,7 @@ func TestEqualArgumentsHaveOneEncoding(t *testing.T) {
 		"slices of another capacity":    {append(make([]int, 0, 9), 1), []int{1}},
 		"times with a monotonic clock":  {[]time.Time{now}, []time.Time{now.Round(0)}},
 		"valuers with the same value":   {testValuer{"a"}, ptr(testValuer{"a"})},
-		"a memo and what it stands for": {testValuer{"a"}, memoValuer{value: "a"}},
+		"a memo and what it stands for": {testValuer{"a"}, Memo{value: "a"}},
 	} {
 		if a, b := encodeArgs(t, pair[0]), encodeArgs(t, pair[1]); !bytes.Equal(a, b) {
 			t.Errorf("%s: %x and %x", name, a, b)
@@ -186,27 +185,27 @@ func TestArgumentsThatAreNotEncoded(t *testing.T) {
 	self[0] = self
 	for _, c := range []struct {
 		arg  any
-		want Reason
+		want bypass.Reason
 	}{
-		{testText{}, ReasonArgument}, {testJSON{}, ReasonArgument}, {&testJSON{}, ReasonArgument}, {[]testJSON{}, ReasonArgument},
-		{testTextPtr{}, ReasonArgument}, {&testTextPtr{}, ReasonArgument}, {map[string]any{"a": []any{testTextPtr{}}}, ReasonArgument},
-		{testStringer{}, ReasonArgument}, {&testGuarded{}, ReasonArgument}, {testZero("a"), ReasonArgument},
-		{testFailing{}, ReasonArgument}, {testDiving{}, ReasonArgument}, {testTwice{}, ReasonArgument},
-		{[]testValuer{{"a"}}, ReasonArgument}, {[]any{testValuer{"a"}}, ReasonArgument},
-		{testRole(9), ReasonArgument}, // its String panics
-		{cycle, ReasonArgument}, {self, ReasonArgument}, {make(chan int), ReasonArgument}, {func() {}, ReasonArgument}, {1i, ReasonArgument},
-		{make([]struct{}, 1<<40), ReasonArgument}, {make([]int64, 1<<20), ReasonArgument}, {make([]string, 1<<20), ReasonArgument},
-		{strings.Split(strings.Repeat("x", 1<<17), ""), ReasonArgument}, {json.RawMessage(make([]byte, 1<<20)), ReasonArgument},
-		{[]float32{float32(math.NaN())}, ReasonArgument},
-		{"now", ReasonDateArgument}, {testStatus("now"), ReasonDateArgument}, {[]string{"a", "Today"}, ReasonDateArgument}, {ptr("tomorrow"), ReasonDateArgument},
-		{[]byte("now"), ReasonDateArgument}, {testBytes("now"), ReasonDateArgument}, {[][]byte{[]byte("now")}, ReasonDateArgument},
-		{testValuer{"now"}, ReasonDateArgument}, {testValuer{[]string{"now"}}, ReasonDateArgument}, {sql.NullString{String: "now"}, ReasonDateArgument},
-		{map[string]any{"at": "yesterday"}, ReasonDateArgument}, {testPair{"now", ""}, ReasonDateArgument}, {pgtype.Text{String: "now"}, ReasonDateArgument},
-		{json.RawMessage(`{"at":"now"}`), ReasonDateArgument}, {testHidden{"now"}, ReasonDateArgument},
+		{testText{}, bypass.Argument}, {testJSON{}, bypass.Argument}, {&testJSON{}, bypass.Argument}, {[]testJSON{}, bypass.Argument},
+		{testTextPtr{}, bypass.Argument}, {&testTextPtr{}, bypass.Argument}, {map[string]any{"a": []any{testTextPtr{}}}, bypass.Argument},
+		{testStringer{}, bypass.Argument}, {&testGuarded{}, bypass.Argument}, {testZero("a"), bypass.Argument},
+		{testFailing{}, bypass.Argument}, {testDiving{}, bypass.Argument}, {testTwice{}, bypass.Argument},
+		{[]testValuer{{"a"}}, bypass.Argument}, {[]any{testValuer{"a"}}, bypass.Argument},
+		{testRole(9), bypass.Argument}, // its String panics
+		{cycle, bypass.Argument}, {self, bypass.Argument}, {make(chan int), bypass.Argument}, {func() {}, bypass.Argument}, {1i, bypass.Argument},
+		{make([]struct{}, 1<<40), bypass.Argument}, {make([]int64, 1<<20), bypass.Argument}, {make([]string, 1<<20), bypass.Argument},
+		{strings.Split(strings.Repeat("x", 1<<17), ""), bypass.Argument}, {json.RawMessage(make([]byte, 1<<20)), bypass.Argument},
+		{[]float32{float32(math.NaN())}, bypass.Argument},
+		{"now", bypass.DateArgument}, {testStatus("now"), bypass.DateArgument}, {[]string{"a", "Today"}, bypass.DateArgument}, {ptr("tomorrow"), bypass.DateArgument},
+		{[]byte("now"), bypass.DateArgument}, {testBytes("now"), bypass.DateArgument}, {[][]byte{[]byte("now")}, bypass.DateArgument},
+		{testValuer{"now"}, bypass.DateArgument}, {testValuer{[]string{"now"}}, bypass.DateArgument}, {sql.NullString{String: "now"}, bypass.DateArgument},
+		{map[string]any{"at": "yesterday"}, bypass.DateArgument}, {testPair{"now", ""}, bypass.DateArgument}, {pgtype.Text{String: "now"}, bypass.DateArgument},
+		{json.RawMessage(`{"at":"now"}`), bypass.DateArgument}, {testHidden{"now"}, bypass.DateArgument},
 	} {
-		e := argEncoder{key: []byte("key"), plainPgx: true, isPgx: true}
-		if _, got := e.append(c.arg); got != c.want || string(e.key) != "key" {
-			t.Errorf("%T: reason %q, %d bytes of key; want %q and an unchanged key", c.arg, got, len(e.key), c.want)
+		e := Encoder{Key: []byte("key"), PlainPgx: true, IsPgx: true}
+		if _, got := e.Append(c.arg); got != c.want || string(e.Key) != "key" {
+			t.Errorf("%T: reason %q, %d bytes of key; want %q and an unchanged key", c.arg, got, len(e.Key), c.want)
 		}
 	}
 }
@@ -238,11 +237,11 @@ func TestArgumentsForOtherDrivers(t *testing.T) {
 		{testRole(1), true, true, false}, {[]any{testRole(1)}, true, true, false}, {testValuer{"a"}, true, false, false},
 	} {
 		for _, e := range []struct {
-			argEncoder
+			Encoder
 			want bool
-		}{{argEncoder{plainPgx: true, isPgx: true}, c.plain}, {argEncoder{isPgx: true}, c.pgx}, {argEncoder{}, c.anything}} {
-			if _, reason := e.append(c.arg); (reason == "") != e.want {
-				t.Errorf("%T, plain %t, pgx %t: %q", c.arg, e.plainPgx, e.isPgx, reason)
+		}{{Encoder{PlainPgx: true, IsPgx: true}, c.plain}, {Encoder{IsPgx: true}, c.pgx}, {Encoder{}, c.anything}} {
+			if _, reason := e.Append(c.arg); (reason == "") != e.want {
+				t.Errorf("%T, plain %t, pgx %t: %q", c.arg, e.PlainPgx, e.IsPgx, reason)
 			}
 		}
 	}
@@ -255,157 +254,5 @@ func TestTypesOfArgumentsAreTheSameInEachProcess(t *testing.T) {
 	argTypes.Clear()
 	if again := fmt.Sprintf("%x", argTypeOf(reflect.TypeFor[[]testPair]()).id); again != got {
 		t.Errorf("%s and %s", got, again)
-	}
-}
-
-// fuzzArg makes an argument of bytes.
-func fuzzArg(b *bytes.Reader, depth int) any {
-	next := func() int { c, _ := b.ReadByte(); return int(c) }
-	text := func() string {
-		out := make([]byte, next()%5)
-		b.Read(out)
-		return string(out)
-	}
-	number := func() int64 {
-		var out [8]byte
-		b.Read(out[:next()%9])
-		return int64(binary.LittleEndian.Uint64(out[:]))
-	}
-	many := func() []any {
-		var out []any
-		for range next() % 4 {
-			out = append(out, fuzzArg(b, depth+1))
-		}
-		return out
-	}
-	kind := next() % 24
-	if depth > 4 {
-		kind %= 16
-	}
-	switch kind {
-	case 0:
-		return nil
-	case 1:
-		return text()
-	case 2:
-		return []byte(text())
-	case 3:
-		return testStatus(text())
-	case 4:
-		return number()
-	case 5:
-		return testID(number())
-	case 6:
-		return int(number())
-	case 7:
-		return next()%2 == 0
-	case 8:
-		return math.Float64frombits(uint64(number()))
-	case 9:
-		return testBytes(text())
-	case 10:
-		return json.RawMessage(text())
-	case 11:
-		return time.Unix(number()%1e10, number()%1e9).In(time.FixedZone(text(), next()))
-	case 12:
-		return ptr(text())
-	case 13:
-		return sql.NullString{String: text(), Valid: next()%2 == 0}
-	case 14:
-		return [2]byte{byte(next()), byte(next())}
-	case 15:
-		return testValuer{text()}
-	case 16:
-		return many()
-	case 17:
-		var out []string
-		for range next() % 4 {
-			out = append(out, text())
-		}
-		return out
-	case 18:
-		return testPair{text(), text()}
-	case 19:
-		out := map[string]any{}
-		for _, v := range many() {
-			out[text()] = v
-		}
-		return out
-	case 20:
-		return testHidden{fuzzArg(b, depth+1)}
-	case 21:
-		return ptr(fuzzArg(b, depth+1))
-	case 22:
-		return [][]byte{[]byte(text()), []byte(text())}
-	default:
-		return pgtype.Text{String: text(), Valid: next()%2 == 0}
-	}
-}
-
-// sameArg says whether two arguments are the same but for what no driver sees.
-func sameArg(a, b any) bool {
-	bits := func(v any) any {
-		if f, ok := v.(float64); ok {
-			return math.Float64bits(f)
-		}
-		return v
-	}
-	return reflect.DeepEqual(bits(a), bits(b)) || fmt.Sprintf("%T%#v", a, a) == fmt.Sprintf("%T%#v", b, b)
-}
-
-// Two lists of arguments have one encoding only if they are the same list.
-func FuzzArguments(f *testing.F) {
-	f.Add([]byte("\x01\x02ab\x01\x01c"), []byte("\x01\x01a\x01\x02bc"))
-	f.Add([]byte("\x10\x02\x01\x01a\x01\x01b"), []byte("\x11\x02\x01a\x01b"))
-	f.Add([]byte("\x13\x01\x13\x01\x0f\x01a\x01b\x01c"), []byte("\x12\x01a\x01b"))
-	f.Fuzz(func(t *testing.T, first, second []byte) {
-		var lists [2][]any
-		var keys [2][]byte
-		for i, in := range [][]byte{first, second} {
-			e := argEncoder{plainPgx: true, isPgx: true}
-			r := bytes.NewReader(in)
-			for r.Len() > 0 && len(lists[i]) < 8 {
-				arg := fuzzArg(r, 0)
-				before := len(e.key)
-				if _, reason := e.append(arg); reason != "" {
-					if len(e.key) != before {
-						t.Fatalf("%T was refused and left %d bytes", arg, len(e.key)-before)
-					}
-					continue
-				}
-				lists[i] = append(lists[i], arg)
-			}
-			keys[i] = e.key
-			if again := encodeArgs(t, lists[i]...); !bytes.Equal(again, e.key) {
-				t.Fatalf("%#v: not the same encoding twice", lists[i])
-			}
-		}
-		if !bytes.Equal(keys[0], keys[1]) {
-			return
-		}
-		same := len(lists[0]) == len(lists[1])
-		for i := 0; same && i < len(lists[0]); i++ {
-			same = sameArg(lists[0][i], lists[1][i])
-		}
-		if !same {
-			t.Fatalf("%#v and %#v are both %x", lists[0], lists[1], keys[0])
-		}
-	})
-}
-
-// The usual arguments of a query that no cache could do without.
-func BenchmarkAppendArguments(b *testing.B) {
-	for name, arg := range map[string]any{
-		"int": 1, "string": "a text", "named string": testStatus("active"), "ten int64s": []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
-		"uuid": pgtype.UUID{Valid: true}, "null string": sql.NullString{String: "a", Valid: true}, "map": map[string]any{"a": 1, "b": "c"},
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			key := make([]byte, 0, cache.MaxKeySize)
-			for b.Loop() {
-				e := argEncoder{key: key, plainPgx: true, isPgx: true}
-				e.append(arg)
-			}
-		})
 	}
 }

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package peek
+package conncheck
 
 func (p *Peeker) looker() func(fd uintptr) { return nil }

@@ -1,55 +1,20 @@
-package mlcache
+package dbconn
 
 import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"reflect"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// pgxConn returns the pgx connection behind an origin that is pgx's own driver
-// connection, and nil behind any other: a wrapper (tracing, say) must see every
-// statement, so its inside is not touched.
-func pgxConn(origin driver.Conn) *pgx.Conn {
-	if c, ok := origin.(*stdlib.Conn); ok {
-		return c.Conn()
-	}
-	return nil
-}
-
-// isPlainPgx reports whether a connector is pgx's own, made without options that
-// run code when it connects or when a connection is reused. pgx does not say; but
-// a connector without options holds pgx's own empty functions, and those of a
-// connector made here for comparison are the same ones.
-func isPlainPgx(origin driver.Connector) bool {
-	plain := reflect.ValueOf(stdlib.GetConnector(pgx.ConnConfig{}))
-	v := reflect.ValueOf(origin)
-	if v.Type() != plain.Type() || v.Kind() != reflect.Struct {
-		return false
-	}
-	for _, hook := range []string{"BeforeConnect", "AfterConnect", "ResetSession"} {
-		f, p := v.FieldByName(hook), plain.FieldByName(hook)
-		if !f.IsValid() || f.Kind() != reflect.Func || f.Pointer() != p.Pointer() {
-			return false
-		}
-	}
-	pool := v.FieldByName("pool")
-	return pool.IsValid() && pool.Kind() == reflect.Pointer && pool.IsNil()
-}
-
-// The functions below do what database/sql does with a connection that lacks an
-// optional interface, since database/sql sees only mlcache's connection, which
-// has them all.
-
-func originQuery(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
+// Query runs a query.
+func Query(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if c, ok := c.(*stdlib.Conn); ok {
 		return c.QueryContext(ctx, query, args)
 	}
 	if q, ok := c.(driver.QueryerContext); ok {
-		checked, err := originArgs(c, nil, args)
+		checked, err := convertArgs(c, nil, args)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +23,7 @@ func originQuery(ctx context.Context, c driver.Conn, query string, args []driver
 			return rows, err
 		}
 	} else if q, ok := c.(driver.Queryer); ok { //nolint:staticcheck // old drivers have only this
-		values, err := plainValues(originArgs(c, nil, args))
+		values, err := plainValues(convertArgs(c, nil, args))
 		if err != nil {
 			return nil, err
 		}
@@ -70,25 +35,26 @@ func originQuery(ctx context.Context, c driver.Conn, query string, args []driver
 			return rows, err
 		}
 	}
-	stmt, err := originPrepare(ctx, c, query)
+	stmt, err := Prepare(ctx, c, query)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmtQuery(ctx, c, stmt, args)
+	rows, err := StmtQuery(ctx, c, stmt, args)
 	if err != nil {
 		stmt.Close()
 		return nil, err
 	}
 	// The statement was prepared only for these rows.
-	return passed(&passedRows{rows: rows, onClose: func(error) error { return stmt.Close() }}), nil
+	return WrapRows(rows, func(error) error { return stmt.Close() }), nil
 }
 
-func originExec(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
+// Exec runs a statement that has no rows, or whose rows nobody wants.
+func Exec(ctx context.Context, c driver.Conn, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c, ok := c.(*stdlib.Conn); ok {
 		return c.ExecContext(ctx, query, args)
 	}
 	if e, ok := c.(driver.ExecerContext); ok {
-		checked, err := originArgs(c, nil, args)
+		checked, err := convertArgs(c, nil, args)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +63,7 @@ func originExec(ctx context.Context, c driver.Conn, query string, args []driver.
 			return res, err
 		}
 	} else if e, ok := c.(driver.Execer); ok { //nolint:staticcheck // old drivers have only this
-		values, err := plainValues(originArgs(c, nil, args))
+		values, err := plainValues(convertArgs(c, nil, args))
 		if err != nil {
 			return nil, err
 		}
@@ -109,15 +75,16 @@ func originExec(ctx context.Context, c driver.Conn, query string, args []driver.
 			return res, err
 		}
 	}
-	stmt, err := originPrepare(ctx, c, query)
+	stmt, err := Prepare(ctx, c, query)
 	if err != nil {
 		return nil, err
 	}
 	defer stmt.Close()
-	return stmtExec(ctx, c, stmt, args)
+	return StmtExec(ctx, c, stmt, args)
 }
 
-func originPrepare(ctx context.Context, c driver.Conn, query string) (driver.Stmt, error) {
+// Prepare prepares a statement.
+func Prepare(ctx context.Context, c driver.Conn, query string) (driver.Stmt, error) {
 	if p, ok := c.(driver.ConnPrepareContext); ok {
 		return p.PrepareContext(ctx, query)
 	}
@@ -129,7 +96,8 @@ func originPrepare(ctx context.Context, c driver.Conn, query string) (driver.Stm
 	return stmt, err
 }
 
-func originBegin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (driver.Tx, error) {
+// Begin begins a transaction. Options that the connection cannot be asked for are an error.
+func Begin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (driver.Tx, error) {
 	if b, ok := c.(driver.ConnBeginTx); ok {
 		return b.BeginTx(ctx, opts)
 	}
@@ -148,8 +116,9 @@ func originBegin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (dri
 	return tx, err
 }
 
-func stmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
-	args, err := originArgs(c, s, args)
+// StmtQuery is Query for a prepared statement of the connection.
+func StmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
+	args, err := convertArgs(c, s, args)
 	if err != nil {
 		return nil, err
 	}
@@ -166,8 +135,9 @@ func stmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.
 	return s.Query(values) //nolint:staticcheck // old drivers have only this
 }
 
-func stmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
-	args, err := originArgs(c, s, args)
+// StmtExec is Exec for a prepared statement of the connection.
+func StmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
+	args, err := convertArgs(c, s, args)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +154,7 @@ func stmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.N
 	return s.Exec(values) //nolint:staticcheck // old drivers have only this
 }
 
-// plainValues takes what originArgs returned.
+// plainValues takes what convertArgs returned.
 func plainValues(args []driver.NamedValue, err error) ([]driver.Value, error) {
 	if err != nil {
 		return nil, err
@@ -192,7 +162,7 @@ func plainValues(args []driver.NamedValue, err error) ([]driver.Value, error) {
 	values := make([]driver.Value, len(args))
 	for i, a := range args {
 		if a.Name != "" {
-			return nil, &argumentError{errors.New("mlcache: the origin driver does not support the use of Named Parameters")}
+			return nil, &ArgumentError{errors.New("mlcache: the origin driver does not support the use of Named Parameters")}
 		}
 		values[i] = a.Value
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package peek
+package conncheck
 
 import "syscall"
 

@@ -1,4 +1,4 @@
-package mlcache
+package statuspage
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// statusChart is how queries were answered over time, as shapes in a box of chartWidth by
+// chart is how queries were answered over time, as shapes in a box of chartWidth by
 // chartHeight: a band for each level, as a share of all queries, and a line for their number.
-type statusChart struct {
+type chart struct {
 	Bands      []chartBand
 	Rate       string // points of the line, within rateHeight
 	Peak, Last float64
@@ -26,17 +26,17 @@ const (
 	rateHeight  = 46
 )
 
-// chartOf draws the history; nil while there is too little of it.
-func chartOf(r *Status) *statusChart {
+// Chart draws the history; nil while there is too little of it.
+func (v *View) Chart() *chart {
 	type step struct {
 		at     time.Time
 		shares [4]float64
 		rate   float64
 	}
 	var steps []step
-	for i := 1; i < len(r.History); i++ {
-		a, b := r.History[i-1], r.History[i]
-		parts := [4]float64{grown(a.L1Hits, b.L1Hits), grown(a.L2Hits, b.L2Hits), grown(a.Misses, b.Misses), grown(a.Bypasses, b.Bypasses)}
+	for i := 1; i < len(v.History); i++ {
+		a, b := v.History[i-1], v.History[i]
+		parts := [4]float64{Grown(a.L1Hits, b.L1Hits), Grown(a.L2Hits, b.L2Hits), Grown(a.Misses, b.Misses), Grown(a.Bypasses, b.Bypasses)}
 		var sum float64
 		for _, p := range parts {
 			sum += p
@@ -57,7 +57,7 @@ func chartOf(r *Status) *statusChart {
 		return nil
 	}
 	first, last := steps[0].at, steps[len(steps)-1].at
-	c := &statusChart{From: first, To: last, Width: chartWidth, Height: chartHeight, RateHeight: rateHeight, Last: steps[len(steps)-1].rate}
+	c := &chart{From: first, To: last, Width: chartWidth, Height: chartHeight, RateHeight: rateHeight, Last: steps[len(steps)-1].rate}
 	for _, s := range steps {
 		c.Peak = max(c.Peak, s.rate)
 	}
@@ -87,37 +87,10 @@ func chartOf(r *Status) *statusChart {
 	return c
 }
 
-// grown is how much a count has grown; what is less than before began anew.
-func grown(from, to uint64) float64 {
+// Grown is how much a count has Grown; what is less than before began anew.
+func Grown(from, to uint64) float64 {
 	if to < from {
 		return float64(to)
 	}
 	return float64(to - from)
-}
-
-// Rate is the number of queries in a second, over the newest part of the history; -1 while it is not
-// known.
-func (r *Status) Rate() float64 {
-	for i := len(r.History) - 1; i > 0; i-- {
-		a, b := r.History[i-1], r.History[len(r.History)-1]
-		if d := b.At.Sub(a.At).Seconds(); d >= 2 {
-			return (grown(queriesOf(a), queriesOf(b))) / d
-		}
-	}
-	return -1
-}
-
-func queriesOf(s Sample) uint64 { return s.L1Hits + s.L2Hits + s.Misses + s.Bypasses }
-
-// Queries is how many queries there were.
-func (r *Status) Queries() uint64 { return r.L1Hits + r.L2Hits + r.Misses + r.Bypasses }
-
-// Saved estimates the time that callers were spared by the hits of the statements that
-// are known.
-func (r *Status) Saved() time.Duration {
-	var d time.Duration
-	for _, s := range r.BySaved {
-		d += s.Saved
-	}
-	return d
 }

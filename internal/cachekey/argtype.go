@@ -1,4 +1,4 @@
-package mlcache
+package cachekey
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 // value itself, the type and the parts of the value are an exact encoding. A
 // method of the user's own can look elsewhere, so a type with a method that pgx
 // may call is not encoded, with two exceptions: Value, which is called once for
-// the key and not again by pgx (see memoValuer), and String on a basic type,
+// the key and not again by pgx (see Memo), and String on a basic type,
 // whose result is a part of the key.
 type argType struct {
 	// id is a digest of the type's name and structure. It tells types apart that

@@ -1,11 +1,11 @@
-package mlcache
+package dbconn
 
 import (
 	"database/sql/driver"
 	"fmt"
 )
 
-// originArgs checks and converts a statement's arguments for the origin, by the
+// convertArgs checks and converts a statement's arguments for the origin, by the
 // rules of database/sql: the NamedValueChecker of the statement, or else of the
 // connection, comes first, then the statement's ColumnConverter, then the default
 // conversion. stmt is nil for a statement that was not prepared.
@@ -15,9 +15,9 @@ import (
 // context is not known.
 //
 // A failed conversion is reported in database/sql's own words, as an
-// *argumentError.
-func originArgs(c driver.Conn, stmt driver.Stmt, args []driver.NamedValue) ([]driver.NamedValue, error) {
-	if pgxConn(c) != nil {
+// *ArgumentError.
+func convertArgs(c driver.Conn, stmt driver.Stmt, args []driver.NamedValue) ([]driver.NamedValue, error) {
+	if Pgx(c) != nil {
 		return args, nil // it takes everything, and database/sql has counted
 	}
 	checker, _ := stmt.(driver.NamedValueChecker)
@@ -47,11 +47,11 @@ func originArgs(c driver.Conn, stmt driver.Stmt, args []driver.NamedValue) ([]dr
 			out = append(out, nv)
 		case driver.ErrRemoveArgument: //nolint:errorlint // as above
 		default:
-			return nil, &argumentError{fmt.Errorf("sql: converting argument %s type: %w", argumentName(&nv), err)}
+			return nil, &ArgumentError{fmt.Errorf("sql: converting argument %s type: %w", argumentName(&nv), err)}
 		}
 	}
 	if want != -1 && len(out) != want {
-		return nil, &argumentError{fmt.Errorf("sql: expected %d arguments, got %d", want, len(out))}
+		return nil, &ArgumentError{fmt.Errorf("sql: expected %d arguments, got %d", want, len(out))}
 	}
 	return out, nil
 }
@@ -89,10 +89,10 @@ func argumentName(nv *driver.NamedValue) string {
 	return fmt.Sprintf("$%d", nv.Ordinal)
 }
 
-// argumentError says that a statement was never sent, because its arguments do
-// not fit.
-type argumentError struct{ err error }
+// ArgumentError says that a statement was never sent, because its arguments do
+// not fit. It has the words of what it wraps.
+type ArgumentError struct{ err error }
 
-func (e *argumentError) Error() string { return e.err.Error() }
+func (e *ArgumentError) Error() string { return e.err.Error() }
 
-func (e *argumentError) Unwrap() error { return e.err }
+func (e *ArgumentError) Unwrap() error { return e.err }

@@ -1,4 +1,4 @@
-package mlcache
+package redisclient
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ func TestBreakerSaysOnceThatRedisIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		b := newBreaker(&Config{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		b := newBreaker(Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
 		try := func(result error) {
 			if _, done, err := b.allow(t.Context()); err == nil {
 				done(result)

@@ -1,4 +1,4 @@
-package mlcache
+package statuspage
 
 import (
 	_ "embed"
@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-//go:embed statuspage.html
-var statusSource string
+//go:embed page.html
+var source string
 
 // The template is parsed when a page is first asked for. Neither variable says what is in it, so that a
 // program that asks for no page does not hold the page and what it is made with.
 var (
-	statusOnce   sync.Once
-	statusParsed *template.Template
+	once   sync.Once
+	parsed *template.Template
 )
 
-func statusTemplate() *template.Template {
-	statusOnce.Do(func() {
-		statusParsed = template.Must(template.New("page").Funcs(template.FuncMap{
+func page() *template.Template {
+	once.Do(func() {
+		parsed = template.Must(template.New("page").Funcs(template.FuncMap{
 			"count":    withSpaces,
 			"duration": shortDuration,
 			"bytes":    shortSize,
@@ -30,20 +30,12 @@ func statusTemplate() *template.Template {
 			"rate":     shortRate,
 			"clock":    func(t time.Time) string { return t.Format("15:04:05") },
 			"share":    share,
-			"reasons":  func(s StatementStats) []ReasonStatus { return sortedReasons(s.Reasons) },
-			"why":      ReasonDoc,
-			"hits":     func(s StatementStats) float64 { return share(s.Hits, s.Calls()) },
+			"hits":     func(s Statement) float64 { return share(s.Hits, s.Calls) },
 			"join":     func(s []string) string { return strings.Join(s, ", ") },
 			"barwidth": func(f float64) string { return strconv.FormatFloat(100*min(max(f, 0), 1), 'f', 1, 64) },
-			"most": func(r []ReasonStatus) uint64 {
-				if len(r) == 0 {
-					return 0
-				}
-				return r[0].Count
-			},
-		}).Parse(statusSource))
+		}).Parse(source))
 	})
-	return statusParsed
+	return parsed
 }
 
 // withSpaces writes a number with spaces between the thousands.

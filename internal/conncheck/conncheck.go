@@ -1,6 +1,6 @@
-// Package peek looks at a connection without using it: nothing is sent, nothing is
+// Package conncheck looks at a connection without using it: nothing is sent, nothing is
 // read, nobody waits.
-package peek
+package conncheck
 
 import (
 	"net"
