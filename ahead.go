@@ -36,10 +36,10 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	}
 	// The catalog is read once the first answer is there, so that the two do not
 	// compete for the server.
-	if c.pgx == nil || c.inTx() {
+	if c.db.Pgx == nil || c.inTx() {
 		return nil, nil
 	}
-	snapshot, ok := surelyReads(ctx, dbconn.PgxQuerier{Conn: c.pgx}, p.info)
+	snapshot, ok := surelyReads(ctx, dbconn.PgxQuerier{Conn: c.db.Pgx}, p.info)
 	if !ok {
 		return nil, nil
 	}
@@ -52,7 +52,7 @@ func (c *conn) queryAhead(ctx context.Context, src source, args []driver.NamedVa
 	}
 	if rec.whole && !c.changed && !c.types.any && e.schema.hold(&firstAnswer{
 		query: src.query, args: slices.Clone(args), opts: opts, payload: rec.payload, started: started,
-		snapshot: snapshot, params: reportedParams(c.pgx),
+		snapshot: snapshot, params: reportedParams(c.db.Pgx),
 	}) {
 		return rec.rows, nil
 	}

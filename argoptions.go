@@ -52,7 +52,7 @@ func (c *conn) rewrite(ctx context.Context, query string, args []driver.NamedVal
 		if err := c.open(ctx); err != nil {
 			return "", nil, false, err
 		}
-		if c.pgx == nil {
+		if c.db.Pgx == nil {
 			return query, args, false, nil
 		}
 	}
@@ -67,7 +67,7 @@ func (c *conn) rewrite(ctx context.Context, query string, args []driver.NamedVal
 	for i := range rest {
 		rest[i] = args[n+i].Value
 	}
-	text, values, err := rewriter.RewriteQuery(ctx, c.pgx, query, rest)
+	text, values, err := rewriter.RewriteQuery(ctx, c.db.Pgx, query, rest)
 	if err != nil {
 		return "", nil, false, fmt.Errorf("rewrite query failed: %w", err) // pgx's words
 	}

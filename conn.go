@@ -3,12 +3,10 @@ package mlcache
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/internal/dbconn"
@@ -22,24 +20,11 @@ type conn struct {
 	engine    *engine
 	counters  *cache.Stripe
 
-	// origin is nil until a statement needs the database.
-	origin driver.Conn
+	// db has no connection until a statement needs the database.
+	db dbconn.Conn
 	// wanted is the context of the caller for whom database/sql has made this connection,
-	// while there is no origin: see Conn.
+	// while there is none underneath: see Conn.
 	wanted context.Context
-	// pgx is the connection inside origin, if origin is pgx's own; behind is the one that another origin shows.
-	pgx, behind *pgx.Conn
-	// resetDue: database/sql asked for a reset that the origin has not seen yet.
-	// It is passed on when the origin is used next, so that a hit needs none.
-	resetDue bool
-	// lookedAt is engine.second when the origin was opened, or looked at last.
-	lookedAt uint32
-	// prepared counts the statements that were prepared and not closed.
-	prepared int
-
-	// origins counts the origin connections that this one has had. A statement that
-	// was prepared on an earlier one is prepared again.
-	origins int
 
 	// touched: a statement may have changed the session since it was opened. pooled:
 	// its statements are run by sessions that others use in between (PgBouncer).
@@ -128,44 +113,29 @@ func (c *conn) open(ctx context.Context) error {
 }
 
 func (c *conn) ready(ctx context.Context) error {
-	if c.origin == nil {
+	if c.db.Origin == nil {
 		origin, err := c.connect(ctx)
 		if err != nil {
 			return err
 		}
-		c.origin, c.wanted = origin, nil
-		c.origins++
-		c.pgx = dbconn.Pgx(origin)
-		if c.pgx == nil {
-			c.behind = pgxBehind(origin)
-		}
-		c.resetDue = false
-		c.lookedAt = c.engine.second()
+		c.wanted = nil
+		c.db.Use(origin, c.engine.second(), isOwn)
 		c.canRegister()
 		c.lookAtTypes()
 		c.opened()
 		return nil
 	}
-	if c.resetDue && !c.resetOrigin(ctx) {
+	if !c.db.Reset(ctx) {
 		c.forgetOrigin()
 		return c.ready(ctx)
 	}
 	return nil
 }
 
-// resetOrigin tells the origin that it is used again, as database/sql would. It
-// returns false if the connection turns out to be bad.
-func (c *conn) resetOrigin(ctx context.Context) bool {
-	c.resetDue = false
-	if origin, ok := c.origin.(*stdlib.Conn); ok {
-		return !errors.Is(origin.ResetSession(ctx), driver.ErrBadConn)
-	}
-	if v, ok := c.origin.(driver.Validator); ok && !v.IsValid() {
-		return false
-	}
-	r, ok := c.origin.(driver.SessionResetter)
-	// database/sql too looks at no other error of ResetSession.
-	return !ok || !errors.Is(r.ResetSession(ctx), driver.ErrBadConn)
+// isOwn recognizes mlcache's own connections: asked for pgx's, they would take themselves for lent.
+func isOwn(c driver.Conn) bool {
+	_, ok := c.(*conn)
+	return ok
 }
 
 // forgetOrigin lets go of an origin connection that is bad. What its session had
@@ -173,11 +143,9 @@ func (c *conn) resetOrigin(ctx context.Context) bool {
 // here it may be with a caller already, who may hold it as a sql.Conn and so get no
 // second one from a retry.
 func (c *conn) forgetOrigin() {
-	c.origin.Close() // it is bad, and so may be its error
+	c.db.Drop()
 	c.letGo()
-	c.origin, c.pgx, c.behind, c.registers = nil, nil, nil, false
-	c.resetDue = false
-	c.origins++
+	c.registers = false
 	c.tx, c.changed, c.touched, c.fired, c.types = txState{}, false, false, false, ownTypes{}
 	if c.schema != nil {
 		c.setSession(c.schema.base)
@@ -202,11 +170,11 @@ func (c *conn) Conn() *pgx.Conn {
 	}
 	ctx, cancel := context.WithTimeout(wanted, rawPatience)
 	defer cancel()
-	if err := c.open(ctx); err != nil || c.pgx == nil {
+	if err := c.open(ctx); err != nil || c.db.Pgx == nil {
 		return nil
 	}
 	c.handOut()
-	return c.pgx
+	return c.db.Pgx
 }
 
 // Close closes the origin connection, if there is one.
@@ -217,11 +185,8 @@ func (c *conn) Close() error {
 	c.closed = true
 	c.takeBack()
 	defer c.connector.disconnected()
-	if c.origin == nil {
-		return nil
-	}
 	defer c.letGo()
-	return c.origin.Close()
+	return c.db.Close()
 }
 
 // Ping asks the database.
@@ -230,22 +195,19 @@ func (c *conn) Ping(ctx context.Context) error {
 	if err := c.open(ctx); err != nil {
 		return err
 	}
-	if p, ok := c.origin.(driver.Pinger); ok {
-		return p.Ping(ctx)
-	}
-	return nil
+	return c.db.Ping(ctx)
 }
 
 // ResetSession is called by database/sql before the connection is used again. The
 // only error is driver.ErrBadConn, upon which it takes another one.
 func (c *conn) ResetSession(ctx context.Context) error {
 	c.takeBack()
-	c.resetDue = c.origin != nil
+	c.db.ResetLater()
 	if c.connector.static {
-		if !c.gone() {
+		if !c.db.IsGone(c.engine.second()) {
 			return nil
 		}
-		if c.prepared == 0 {
+		if !c.db.HasPrepared() {
 			return driver.ErrBadConn
 		}
 		// To prepare its statements on another connection takes a server, and their
@@ -257,7 +219,7 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	if c.hasCatalog() {
 		c.setSession(nil)
 	}
-	if c.origin != nil && !c.resetOrigin(ctx) {
+	if !c.db.Reset(ctx) {
 		return driver.ErrBadConn
 	}
 	return nil
@@ -282,12 +244,11 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err := c.open(ctx); err != nil {
 		return nil, err
 	}
-	origin, err := dbconn.Prepare(ctx, c.origin, query)
+	prepared, err := c.db.Prepare(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	c.prepared++
-	return &stmt{conn: c, origin: origin, preparedOn: c.origins, query: query}, nil
+	return &stmt{conn: c, prepared: prepared}, nil
 }
 
 // QueryContext answers from the cache where it can.
@@ -303,7 +264,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	if c.engine.off() {
-		return c.execOff(ctx, query, args, func() (driver.Result, error) { return dbconn.Exec(ctx, c.origin, query, args) })
+		return c.execOff(ctx, query, args, func() (driver.Result, error) { return dbconn.Exec(ctx, c.db.Origin, query, args) })
 	}
 	query, args, known, err := c.rewrite(ctx, query, args)
 	if err != nil {
@@ -317,7 +278,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err != nil {
 		return nil, err
 	}
-	res, err := dbconn.Exec(ctx, c.origin, query, args)
+	res, err := dbconn.Exec(ctx, c.db.Origin, query, args)
 	change.called(err)
 	return res, err
 }

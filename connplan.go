@@ -102,7 +102,7 @@ func vouchedText(query string, tables []string) string {
 // have it read again for the next one, nor the transaction around it.
 func (c *conn) needsCatalog(query string) bool {
 	info := sqlinfo.Parse(query)
-	return c.dependsOnNames(query) && !info.DDL && (c.pgx == nil || info.Kind != sqlinfo.Tx)
+	return c.dependsOnNames(query) && !info.DDL && (c.db.Pgx == nil || info.Kind != sqlinfo.Tx)
 }
 
 // wasCutShort returns, once, the error of a question of mlcache's own that the

@@ -22,7 +22,7 @@ func (c *conn) opened() {
 		return
 	}
 	st := c.schema
-	if c.pgx != nil && c.inTx() && c.connector.static && sameParams(c.pgx, st.params) && time.Since(st.loaded) < freshFor {
+	if c.db.Pgx != nil && c.inTx() && c.connector.static && sameParams(c.db.Pgx, st.params) && time.Since(st.loaded) < freshFor {
 		c.setSession(st.base)
 		c.session, c.params = nil, st.params
 		return
@@ -50,7 +50,7 @@ func (c *conn) asker(ctx context.Context) (dbconn.Querier, error) {
 	if c.inTx() {
 		return nil, errUnknownSession
 	}
-	return dbconn.NewQuerier(c.origin), nil
+	return dbconn.NewQuerier(c.db.Origin), nil
 }
 
 // readBack asks the server for the session's state, where it is not known.
@@ -68,11 +68,11 @@ func (c *conn) readBack(ctx context.Context) error {
 	if c.pooled && c.hasTouched() {
 		return errUnknownSession
 	}
-	s, err := readSession(ctx, q, c.schema, c.engine.sessionSalt(c.origin))
+	s, err := readSession(ctx, q, c.schema, c.engine.sessionSalt(c.db.Origin))
 	if err != nil {
 		return err
 	}
-	if c.pgx != nil && s.pid != backendPID(c.pgx) {
+	if c.db.Pgx != nil && s.pid != backendPID(c.db.Pgx) {
 		// A pooler is in between, and the next statement may be run by another
 		// session than has just answered. As long as this connection has changed
 		// nothing, all of them are taken to be as every fresh one.
@@ -132,7 +132,7 @@ func (c *conn) renew(ctx context.Context, query string) bool {
 		c.doubtPath(nil)
 	case st.snapshot != nil && !c.connector.static:
 		c.setSession(nil)
-	case c.origin == nil || st.snapshot == nil && first:
+	case c.db.Origin == nil || st.snapshot == nil && first:
 		c.setSession(st.base)
 	case first && !c.changed:
 		c.setSession(st.base)

@@ -146,7 +146,7 @@ func (c *conn) takeBack() {
 	}
 	c.lookAtTypes()
 	outcome := invalidation.Committed
-	if !c.inStep() {
+	if !c.db.InStep() {
 		outcome = invalidation.Unknown // what its user has asked for last may come yet
 	}
 	_ = raw.Release(context.Background(), outcome) // what could not be told is queued

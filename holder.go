@@ -59,8 +59,8 @@ func (c *conn) holder() string {
 	}
 	if c.held == "" || c.heldBy != st {
 		process := unknownHolder
-		if c.pgx != nil && !c.pooled && c.pgx.PgConn().PID() <= maxPID {
-			pid := backendPID(c.pgx)
+		if c.db.Pgx != nil && !c.pooled && c.db.Pgx.PgConn().PID() <= maxPID {
+			pid := backendPID(c.db.Pgx)
 			if c.session != nil && c.session.pid == pid || st.direct && c.connector.static {
 				process = pid + "-" + strconv.FormatUint(connections.Add(1), 36)
 			}

@@ -84,7 +84,7 @@ func (c *conn) argEncoder(dst []byte) cachekey.Encoder {
 		return cachekey.Encoder{Key: dst} // a key for an answer that is there already
 	}
 	plain := c.connector.plain && !c.lent && !c.types.any
-	return cachekey.Encoder{Key: dst, PlainPgx: plain, IsPgx: c.connector.plain || c.pgx != nil}
+	return cachekey.Encoder{Key: dst, PlainPgx: plain, IsPgx: c.connector.plain || c.db.Pgx != nil}
 }
 
 // appendQuestion appends all that is asked but the arguments.

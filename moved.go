@@ -14,8 +14,8 @@ import (
 // sessionRead notes what the server reports of a session that it has just described.
 func (c *conn) sessionRead() {
 	c.params = nil
-	if c.pgx != nil {
-		c.params = reportedParams(c.pgx)
+	if c.db.Pgx != nil {
+		c.params = reportedParams(c.db.Pgx)
 	}
 	if st := c.schema; st.base.server != "" && c.session.server != st.base.server {
 		// The server was started anew, or there are several.
@@ -26,7 +26,7 @@ func (c *conn) sessionRead() {
 // movedUnasked says whether the session is another one than the one that was read, and
 // forgets it then: nothing that it has answered just now may be kept as its answer.
 func (c *conn) movedUnasked() bool {
-	if c.pgx == nil || c.session == nil || c.params == nil || sameParams(c.pgx, c.params) {
+	if c.db.Pgx == nil || c.session == nil || c.params == nil || sameParams(c.db.Pgx, c.params) {
 		return false
 	}
 	c.setSession(nil)
@@ -44,14 +44,14 @@ var (
 // wroteElsewhere is called after a statement that changes something: if the session
 // has moved meanwhile, nobody knows what was changed.
 func (c *conn) wroteElsewhere(p *plan) {
-	if c.pgx == nil || c.names == nil || c.params == nil || p.touchesSession || !p.isWrite() {
+	if c.db.Pgx == nil || c.names == nil || c.params == nil || p.touchesSession || !p.isWrite() {
 		return
 	}
 	reported := namesReported
 	if c.names.inDoubt() {
 		reported = lexingReported // its path or role has been changed by a statement, and every candidate counts
 	}
-	if !movedNames(c.pgx, c.params, reported) {
+	if !movedNames(c.db.Pgx, c.params, reported) {
 		return
 	}
 	c.setSession(nil)

@@ -36,13 +36,13 @@ func (c *conn) passOff(ctx context.Context, src source, args []driver.NamedValue
 		return nil, err
 	}
 	if !p.isWrite() && p.info.Kind != sqlinfo.Tx {
-		return src.rows(ctx, c.origin, args)
+		return src.rows(ctx, c.db.Origin, args)
 	}
 	change, err := c.beforeChange(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := src.rows(ctx, c.origin, args)
+	rows, err := src.rows(ctx, c.db.Origin, args)
 	if err != nil {
 		change.called(err)
 		return nil, err

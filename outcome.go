@@ -28,11 +28,11 @@ func (c *conn) outcome(p *plan, was before, err error) invalidation.Outcome {
 	var pe *pgconn.PgError
 	switch {
 	case errors.As(err, &pe):
-	case c.pgx == nil:
+	case c.db.Pgx == nil:
 		return invalidation.Unknown // no telling what another driver's errors mean
 	case c.neverSent(p, was, err):
 		return invalidation.RolledBack
-	case c.inStep():
+	case c.db.InStep():
 		return invalidation.Committed // as far as anything has been; what came of it could not be read
 	default:
 		return invalidation.Unknown
@@ -56,7 +56,7 @@ type before struct {
 }
 
 func (c *conn) before() before {
-	return before{inTx: c.inTx(), closed: c.pgx != nil && c.pgx.IsClosed()}
+	return before{inTx: c.inTx(), closed: c.db.IsClosed()}
 }
 
 // noResult is the error of the origin's Query or Exec itself, in place of a result. One that comes while rows are read,
@@ -74,17 +74,12 @@ func (c *conn) neverSent(p *plan, was before, err error) bool {
 	case was.closed:
 		return true
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, pgconn.ErrConnClosed):
-		return !c.pgx.IsClosed()
+		return !c.db.Pgx.IsClosed()
 	case pgconn.SafeToRetry(err):
 		return true
 	case p == nil || p.info.Kind == sqlinfo.Unknown:
 		return false // who makes up the text may have used the connection
 	}
 	// An argument cannot be encoded, say. When the answer to what was sent does not come, pgx closes the connection.
-	return errors.As(err, new(noResult)) && c.inStep()
-}
-
-// inStep says whether the origin has answered all that was sent to it.
-func (c *conn) inStep() bool {
-	return c.pgx != nil && !c.pgx.PgConn().IsClosed() && !c.pgx.PgConn().IsBusy()
+	return errors.As(err, new(noResult)) && c.db.InStep()
 }

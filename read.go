@@ -89,7 +89,7 @@ func (c *conn) pass(ctx context.Context, p *plan, reason Reason, src source, arg
 		return nil, err
 	}
 	if !p.isWrite() && !p.touchesSession && p.info.Kind != sqlinfo.Tx {
-		return src.rows(ctx, c.origin, args)
+		return src.rows(ctx, c.db.Origin, args)
 	}
 	change, err := c.beforeChange(ctx, p)
 	if err != nil {

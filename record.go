@@ -42,11 +42,11 @@ func releaseBuilder(b *rowset.Builder) {
 // called when the origin has finished the statement; that can be when the last
 // row has been handed out, if the result is beyond the limits.
 func (c *conn) record(ctx context.Context, src source, args []driver.NamedValue, onEnd func(error)) (*recording, error) {
-	if c.pgx != nil {
+	if c.db.Pgx != nil {
 		// pgx's prepared statement is found again by its text.
 		return c.recordWire(ctx, src.query, args, onEnd)
 	}
-	rows, err := src.rows(ctx, c.origin, args)
+	rows, err := src.rows(ctx, c.db.Origin, args)
 	if err != nil {
 		callOnEnd(onEnd, err)
 		return nil, err
@@ -62,7 +62,7 @@ func callOnEnd(onEnd func(error), err error) {
 
 // recordWire does what pgx's QueryContext does, and keeps the raw cells.
 func (c *conn) recordWire(ctx context.Context, query string, args []driver.NamedValue, onEnd func(error)) (*recording, error) {
-	if c.pgx.IsClosed() {
+	if c.db.Pgx.IsClosed() {
 		callOnEnd(onEnd, driver.ErrBadConn)
 		return nil, driver.ErrBadConn
 	}
@@ -71,7 +71,7 @@ func (c *conn) recordWire(ctx context.Context, query string, args []driver.Named
 	for i := range args {
 		pgxArgs[1+i] = args[i].Value
 	}
-	rows, err := c.pgx.Query(ctx, query, pgxArgs...)
+	rows, err := c.db.Pgx.Query(ctx, query, pgxArgs...)
 	if err != nil {
 		callOnEnd(onEnd, noResult{err})
 		if pgconn.SafeToRetry(err) {

@@ -11,11 +11,8 @@ import (
 // stmt is a prepared statement. It answers from the cache like a query that was
 // not prepared.
 type stmt struct {
-	conn   *conn
-	origin driver.Stmt
-	query  string
-	// preparedOn is conn.origins when origin was prepared.
-	preparedOn int
+	conn     *conn
+	prepared dbconn.Stmt
 }
 
 var (
@@ -24,35 +21,9 @@ var (
 	_ driver.StmtQueryContext = (*stmt)(nil)
 )
 
-func (s *stmt) Close() error {
-	s.conn.prepared--
-	if s.preparedOn != s.conn.origins {
-		return nil // it went with its connection
-	}
-	return s.origin.Close()
-}
+func (s *stmt) Close() error { return s.prepared.Close() }
 
-// onOrigin returns the statement as prepared on the origin connection, which is
-// open.
-func (s *stmt) onOrigin(ctx context.Context) (driver.Stmt, error) {
-	if s.preparedOn != s.conn.origins {
-		origin, err := dbconn.Prepare(ctx, s.conn.origin, s.query)
-		if err != nil {
-			return nil, err
-		}
-		s.origin, s.preparedOn = origin, s.conn.origins
-	}
-	return s.origin, nil
-}
-
-// NumInput leaves the count to originArgs where the origin's own checks may add or
-// remove arguments; pgx has none.
-func (s *stmt) NumInput() int {
-	if s.conn.pgx == nil && s.conn.origin != nil {
-		return -1
-	}
-	return s.origin.NumInput()
-}
+func (s *stmt) NumInput() int { return s.prepared.NumInput() }
 
 // Exec and Query without a context are what database/sql calls only on drivers
 // that lack the others.
@@ -71,9 +42,9 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		return nil, err
 	}
 	if c.engine.off() {
-		return c.execOff(ctx, s.query, args, func() (driver.Result, error) { return s.exec(ctx, s.query, args) })
+		return c.execOff(ctx, s.prepared.Text(), args, func() (driver.Result, error) { return s.exec(ctx, s.prepared.Text(), args) })
 	}
-	query, args, known, err := c.rewrite(ctx, s.query, args)
+	query, args, known, err := c.rewrite(ctx, s.prepared.Text(), args)
 	if err != nil {
 		return nil, err
 	}
@@ -91,19 +62,15 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 }
 
 func (s *stmt) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if query != s.query {
-		return dbconn.Exec(ctx, s.conn.origin, query, args)
+	if query != s.prepared.Text() {
+		return dbconn.Exec(ctx, s.conn.db.Origin, query, args)
 	}
-	origin, err := s.onOrigin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return dbconn.StmtExec(ctx, s.conn.origin, origin, args)
+	return s.prepared.Exec(ctx, args)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	s.conn.takeBack()
-	return s.conn.query(ctx, source{query: s.query, stmt: s}, args)
+	return s.conn.query(ctx, source{query: s.prepared.Text(), stmt: s}, args)
 }
 
 // source is where the origin's answer to a query comes from: a text, or a
@@ -115,11 +82,7 @@ type source struct {
 
 func (s source) rows(ctx context.Context, c driver.Conn, args []driver.NamedValue) (driver.Rows, error) {
 	if s.stmt != nil {
-		origin, err := s.stmt.onOrigin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return dbconn.StmtQuery(ctx, c, origin, args)
+		return s.stmt.prepared.Query(ctx, args)
 	}
 	return dbconn.Query(ctx, c, s.query, args)
 }

@@ -29,11 +29,8 @@ type txState struct {
 // inTx reports whether the session is inside a transaction, begun in whatever
 // way.
 func (c *conn) inTx() bool {
-	if c.pgx != nil {
-		return c.pgx.PgConn().TxStatus() != 'I'
-	}
-	if c.behind != nil {
-		return c.behind.PgConn().TxStatus() != 'I'
+	if inTx, known := c.db.InTx(); known {
+		return inTx
 	}
 	return c.tx.open
 }
@@ -47,7 +44,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err := c.beforeTx(ctx); err != nil {
 		return nil, err
 	}
-	origin, err := dbconn.Begin(ctx, c.origin, opts)
+	origin, err := dbconn.Begin(ctx, c.db.Origin, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +56,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 // transaction it is too late. The schema's state is not read for it: a migration has
 // many transactions, each of which drops it.
 func (c *conn) beforeTx(ctx context.Context) error {
-	if c.pgx != nil && c.engine.schema.current.Load() == nil {
+	if c.db.Pgx != nil && c.engine.schema.current.Load() == nil {
 		return nil
 	}
 	c.plan(ctx, "BEGIN")
@@ -172,7 +169,7 @@ func (ch *change) called(err error) {
 }
 
 func (c *conn) afterChange(p *plan, wasTx bool, err error) {
-	if c.pgx == nil {
+	if c.db.Pgx == nil {
 		c.tx.follow(p.info, err)
 	}
 	isTx := c.inTx()

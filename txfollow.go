@@ -1,10 +1,8 @@
 package mlcache
 
 import (
-	"database/sql/driver"
 	"errors"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/mlcache/mlcache/internal/dbconn"
@@ -15,28 +13,6 @@ import (
 // a pgx connection, that has to be followed by the statements. Where one fails, or is not understood, it can be either: the connection
 // is in doubt until a statement comes after which it is certain, or a transaction of database/sql's own ends. In doubt nothing is answered from the cache, and what
 // is written is made known both at once and at the next COMMIT.
-
-// pgxBehind returns the pgx connection that a wrapper shows, nil if it shows none. Only its state is looked at: the
-// wrapper must see every statement.
-func pgxBehind(origin driver.Conn) *pgx.Conn {
-	for range 4 { // wrappers of wrappers
-		switch c := origin.(type) {
-		case *conn: // mlcache's own: it would take itself for lent
-			return nil
-		case interface{ Conn() *pgx.Conn }:
-			return c.Conn()
-		case interface{ Raw() driver.Conn }:
-			origin = c.Raw()
-		case interface{ WrappedConn() driver.Conn }:
-			origin = c.WrappedConn()
-		case interface{ Unwrap() driver.Conn }:
-			origin = c.Unwrap()
-		default:
-			return nil
-		}
-	}
-	return nil
-}
 
 // follow notes what a text has done to the transaction, by the error that it ended with.
 func (t *txState) follow(info *sqlinfo.Info, err error) {

@@ -73,13 +73,13 @@ func (c *conn) lookAtTypes() {
 		return
 	}
 	c.types = ownTypes{}
-	if c.pgx == nil {
-		if c.origin != nil {
+	if c.db.Pgx == nil {
+		if c.db.Origin != nil {
 			c.engine.learnTypes(false) // what is registered there cannot be seen, on this connection or another
 		}
 		return
 	}
-	m := c.pgx.TypeMap()
+	m := c.db.Pgx.TypeMap()
 	c.types.count = ownTypesOn(m)
 	if c.types.any = c.types.count != 0; c.types.any {
 		c.types.id = typesID(m)
@@ -88,12 +88,12 @@ func (c *conn) lookAtTypes() {
 }
 
 // canRegister notes whether anybody can register types on the connection underneath.
-func (c *conn) canRegister() { c.registers = c.pgx != nil && (!c.connector.plainTypes || c.lent) }
+func (c *conn) canRegister() { c.registers = c.db.Pgx != nil && (!c.connector.plainTypes || c.lent) }
 
 // noticeTypes is lookAtTypes if something was registered since: a tracer may do so with any statement. Called where registers
 // is set.
 func (c *conn) noticeTypes() {
-	if ownTypesOn(c.pgx.TypeMap()) != c.types.count {
+	if ownTypesOn(c.db.Pgx.TypeMap()) != c.types.count {
 		c.lookAtTypes()
 	}
 }
@@ -116,7 +116,7 @@ const (
 
 // typesPending reports whether a connection without an origin must open it before it can make values.
 func (c *conn) typesPending() bool {
-	return c.origin == nil && c.connector != nil && !c.connector.plainTypes && c.engine.hooksTypes.Load() != typesPlain
+	return c.db.Origin == nil && c.connector != nil && !c.connector.plainTypes && c.engine.hooksTypes.Load() != typesPlain
 }
 
 // mapped reports whether values of the columns must be made by the connection's type map.
@@ -126,7 +126,7 @@ func (c *conn) mapped(cols []rowset.Column) bool {
 
 func (c *conn) decodesOtherwise(cols []rowset.Column) bool {
 	// A tracer may register at any time, so the map is asked each time.
-	m := c.pgx.TypeMap()
+	m := c.db.Pgx.TypeMap()
 	for i := range cols {
 		if !decodesPlainly(m, cols[i].TypeOID) {
 			return true
@@ -145,8 +145,8 @@ func (c *conn) typeMap() *pgtype.Map {
 		_ = c.open(ctx) // without one, names and values are pgx's own
 		cancel()
 	}
-	if c.pgx != nil {
-		return c.pgx.TypeMap()
+	if c.db.Pgx != nil {
+		return c.db.Pgx.TypeMap()
 	}
 	if c.ownMap == nil {
 		c.ownMap = pgtype.NewMap()

@@ -317,7 +317,7 @@ func (l *schemaLoader) hide(st *schemaState, err error) {
 // pgx has closed the connection over it.
 func (c *conn) lend(ctx context.Context) error {
 	l := &c.engine.schema
-	if !l.wanted.Load() || c.own || c.origin == nil || c.inTx() {
+	if !l.wanted.Load() || c.own || c.db.Origin == nil || c.inTx() {
 		return nil
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < lendLeft {
@@ -328,7 +328,7 @@ func (c *conn) lend(ctx context.Context) error {
 		return nil
 	}
 	_, schema := l.looks.due(time.Now())
-	same, err := l.lookFor(ctx, dbconn.NewQuerier(c.origin), st, true, schema, func(now witness) bool { return st.seen.movedSince(now, st.seen.conf) })
+	same, err := l.lookFor(ctx, dbconn.NewQuerier(c.db.Origin), st, true, schema, func(now witness) bool { return st.seen.movedSince(now, st.seen.conf) })
 	switch {
 	case err != nil:
 		l.wanted.Store(true)

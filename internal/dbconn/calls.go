@@ -39,7 +39,7 @@ func Query(ctx context.Context, c driver.Conn, query string, args []driver.Named
 	if err != nil {
 		return nil, err
 	}
-	rows, err := StmtQuery(ctx, c, stmt, args)
+	rows, err := stmtQuery(ctx, c, stmt, args)
 	if err != nil {
 		stmt.Close()
 		return nil, err
@@ -80,7 +80,7 @@ func Exec(ctx context.Context, c driver.Conn, query string, args []driver.NamedV
 		return nil, err
 	}
 	defer stmt.Close()
-	return StmtExec(ctx, c, stmt, args)
+	return stmtExec(ctx, c, stmt, args)
 }
 
 // Prepare prepares a statement.
@@ -116,8 +116,8 @@ func Begin(ctx context.Context, c driver.Conn, opts driver.TxOptions) (driver.Tx
 	return tx, err
 }
 
-// StmtQuery is Query for a prepared statement of the connection.
-func StmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
+// stmtQuery is Query for a prepared statement of the connection.
+func stmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {
 	args, err := convertArgs(c, s, args)
 	if err != nil {
 		return nil, err
@@ -135,8 +135,8 @@ func StmtQuery(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.
 	return s.Query(values) //nolint:staticcheck // old drivers have only this
 }
 
-// StmtExec is Exec for a prepared statement of the connection.
-func StmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
+// stmtExec is Exec for a prepared statement of the connection.
+func stmtExec(ctx context.Context, c driver.Conn, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
 	args, err := convertArgs(c, s, args)
 	if err != nil {
 		return nil, err
