@@ -1,0 +1,54 @@
+package test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// Without a catalog, what looks like a read is asked about before it runs. Where the connection for that cannot be opened, and
+// then can, nobody has been asked: it counts as a change of everything.
+func TestAReadThatNobodyCouldBeAskedAbout(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(func(string, []driver.NamedValue) (*result, error) { return intResult(1), nil })
+	o.probe = func(string) error { return io.ErrUnexpectedEOF } // the catalog cannot be read now
+	var fail atomic.Bool
+	o.connect = func(context.Context) error {
+		if fail.Swap(false) {
+			return errors.New("no connection this time")
+		}
+		return nil
+	}
+	db, h := openDriver(t, o, nil)
+	ctx := t.Context()
+	scanInt(ctx, t, db, "SELECT 1") // from here on the catalog is not tried for a while
+	c, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "SET x.y = 1"); err != nil {
+		t.Fatal(err)
+	}
+	other, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	before := h.Stats().Versions.Epochs
+	fail.Store(true)
+	scanInt(ctx, t, other, "SELECT n FROM writes_something")
+	if fail.Load() {
+		t.Fatal("no connection was opened")
+	}
+	if h.Stats().Versions.Epochs == before {
+		t.Error("the others were not told")
+	}
+	if n := o.count("writes_something"); n != 1 {
+		t.Errorf("it ran %d times: %s", n, strings.Join(o.seen, "\n"))
+	}
+}
