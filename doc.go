@@ -63,5 +63,5 @@
 // [WithTTL], [WithStale], [WithStaleIfError], [WithEarlyRefresh]) or by a comment
 // before or after it: /* mlcache: off */, /* mlcache: on, ttl=30s */,
 // /* mlcache: swr=2s, sie=1m, early=10s */. Rules say the same for tables:
-// [Rule], [Handle.SetRules]. [Handle.Warm] fills the cache before it is asked.
+// [Rule], [Handle.SetRules]. [Handle.WarmUp] fills the cache before it is asked.
 package mlcache

@@ -178,7 +178,7 @@ func ExampleParseEntryKeys() {
 }
 
 // Before the program says that it is ready, the answers that it will need are there.
-func ExampleHandle_Warm() {
+func ExampleHandle_Prefetch() {
 	db := openShelf(&shelf{n: 1})
 	defer db.Close()
 	h, err := mlcache.From(db)
@@ -186,10 +186,10 @@ func ExampleHandle_Warm() {
 		panic(err)
 	}
 	ctx := context.Background()
-	fmt.Println(h.Warm(ctx, mlcache.Query{SQL: "SELECT n FROM shelf"}))
+	fmt.Println(h.Prefetch(ctx, mlcache.Query{SQL: "SELECT n FROM shelf"}))
 	fmt.Println(readShelf(ctx, db))
 	fmt.Println(h.Stats().L1Hits)
-	fmt.Println(h.Warm(ctx, mlcache.Query{SQL: "SELECT now()"}))
+	fmt.Println(h.Prefetch(ctx, mlcache.Query{SQL: "SELECT now()"}))
 	// Output:
 	// <nil>
 	// 1 <nil>

@@ -60,10 +60,10 @@ const (
 	warmErrors = 10
 )
 
-// Warm asks the queries, so that their answers are in the cache when they are asked for
-// next. It is WarmUp with its defaults, and returns when all is done: call it before the
+// Prefetch asks the queries, so that their answers are in the cache when they are asked
+// for next. It is WarmUp of a list, and returns when all is done: call it before the
 // program reports that it is ready, or in a goroutine to do it afterwards.
-func (h *Handle) Warm(ctx context.Context, queries ...Query) error {
+func (h *Handle) Prefetch(ctx context.Context, queries ...Query) error {
 	return h.WarmUp(ctx, Warmup{Queries: queries})
 }
 

@@ -55,7 +55,7 @@ func TestWarmFromAList(t *testing.T) {
 		t.Errorf("after warming: %+v", c)
 	}
 
-	err = handle(t, db).Warm(harness.Context(t), mlcache.Query{SQL: "DELETE FROM country RETURNING id"}, mlcache.Query{SQL: "SELECT now()"},
+	err = handle(t, db).Prefetch(harness.Context(t), mlcache.Query{SQL: "DELETE FROM country RETURNING id"}, mlcache.Query{SQL: "SELECT now()"},
 		mlcache.Query{SQL: "SELECT nothing FROM country"}, mlcache.Query{SQL: "SELECT max(id) FROM country"})
 	if err == nil || !strings.Contains(err.Error(), "query 1: its answer is not cached") || !strings.Contains(err.Error(), "query 2: ") ||
 		!strings.Contains(err.Error(), "query 3: ") || strings.Contains(err.Error(), "query 4") {

@@ -36,7 +36,7 @@ func showsTop(t *testing.T, dsn string) {
 	warm(t, handle, read)
 
 	code, out, errOut := command(t, "", "top", page.URL) // no terminal: once
-	for _, want := range []string{"memory (L1)", "hit rate", "SELECT n FROM orders WHERE ? <> ?", "Redis answers"} {
+	for _, want := range []string{"memory (L1)", "hit ratio", "SELECT n FROM orders WHERE ? <> ?", "Redis answers"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("top does not show %q", want)
 		}

@@ -51,7 +51,7 @@ func topLines(r, before *mlcache.Status, width int) []string {
 	}
 	line("%-16s %12d %10s", "past the cache", r.Bypasses, perSecond(r.Bypasses, since.Bypasses))
 	line("")
-	line("hit rate %.1f %%  L1 %d entries in %s, %d evictions  shared %d", 100*r.HitRate, r.L1Entries, size(r.L1Size), r.L1Evictions, r.Shared)
+	line("hit ratio %.1f %%  L1 %d entries in %s, %d evictions  shared %d", 100*r.HitRate, r.L1Entries, size(r.L1Size), r.L1Evictions, r.Shared)
 	line("")
 	line("%10s %7s %10s %10s  %s", "calls", "hits", "bypasses", "database", "statement")
 	for _, s := range r.ByCalls[:min(10, len(r.ByCalls))] {

@@ -128,7 +128,7 @@ func TestStatusPage(t *testing.T) {
 		t.Error("the page shows a constant of a statement")
 	}
 	for _, want := range []string{
-		"Hit rate", "SELECT name, price FROM item WHERE id = $1", "time_function", "public.item", "public.orders", "bounded",
+		"Hit ratio", "SELECT name, price FROM item WHERE id = $1", "time_function", "public.item", "public.orders", "bounded",
 		"cacheable", "no", "answers", "live", "queries per second",
 	} {
 		if !strings.Contains(text, want) {
