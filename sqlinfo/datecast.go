@@ -205,14 +205,20 @@ func (c *caster) typeAt(i int) (name string, date bool, end int) {
 			i += 3
 		case c.is(i, kwPrecision) || c.is(i, kwVarying) || (c.is(i, kwCharacter) || c.is(i, kwChar)) && c.folded(i-1) == "national":
 			i++
+		case name == "interval" && c.name(i) && intervalFields.has(c.folded(i)):
+			i++
+			if c.is(i, kwTo) {
+				i++ // behind which stands another one
+			}
 		default:
 			return name, date, i
 		}
 	}
 }
 
-// typeWords is how many words a type's name can have: NATIONAL CHARACTER VARYING.
-const typeWords = 3
+
+// typeWords is how many words a type's name can have: INTERVAL DAY TO SECOND.
+const typeWords = 4
 
 // typeStart gives the first token of the type of several words that ends at e and that
 // something is cast to; -1 if there is none.

@@ -24,6 +24,8 @@ var (
 	textKeepers = words(wordSet(`text varchar character char nchar national bpchar unknown uuid interval bool boolean`, numbers))
 
 	numericTypes = words(wordSet(`interval`, numbers))
+	// intervalFields can stand behind INTERVAL, two of them with TO in between (PostgreSQL manual 8.5).
+	intervalFields = words(wordSet(`year month day hour minute second`))
 )
 
 const numbers = `int2 int4 int8 smallint integer int bigint float4 float8 float real double numeric decimal dec money oid`
