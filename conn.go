@@ -260,25 +260,5 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 // ExecContext runs the statement at the origin and makes its changes known.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.takeBack()
-	if err := c.open(ctx); err != nil {
-		return nil, err
-	}
-	if c.engine.off() {
-		return c.execOff(ctx, query, args, func() (driver.Result, error) { return dbconn.Exec(ctx, c.db.Origin, query, args) })
-	}
-	query, args, known, err := c.rewrite(ctx, query, args)
-	if err != nil {
-		return nil, err
-	}
-	p := c.planRewritten(ctx, query, known)
-	if err := c.wasCutShort(); err != nil {
-		return nil, err
-	}
-	change, err := c.beforeChange(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	res, err := dbconn.Exec(ctx, c.db.Origin, query, args)
-	change.called(err)
-	return res, err
+	return c.exec(ctx, source{query: query}, args)
 }

@@ -49,14 +49,3 @@ func (c *conn) passOff(ctx context.Context, src source, args []driver.NamedValue
 	}
 	return dbconn.EndOnClose(rows, change.done), nil
 }
-
-// execOff is a statement that is executed, by run.
-func (c *conn) execOff(ctx context.Context, text string, args []driver.NamedValue, run func() (driver.Result, error)) (driver.Result, error) {
-	change, err := c.beforeChange(ctx, c.offPlan(text, args))
-	if err != nil {
-		return nil, err
-	}
-	res, err := run()
-	change.called(err)
-	return res, err
-}
