@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/mlcache/mlcache/internal/writeset"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -23,37 +24,29 @@ type fence struct {
 // The error is ErrRedisDown, if Redis cannot be told and the configuration wants
 // the write to be refused then; nothing is fenced in that case.
 func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
-	if p != nil && p.held != nil && len(c.tx.pending) == 0 && !c.tx.pendingAll && !c.tx.pendingDDL {
+	if p != nil && p.held != nil && c.tx.changes.IsEmpty() {
 		return fence{conn: c, f: c.engine.hub.hold(ctx, p, c.holder())}, nil
 	}
-	all, ddl := c.tx.pendingAll, c.tx.pendingDDL
-	n, assumes := len(c.tx.pending), c.tx.assumes
+	var change writeset.Change
 	if p != nil {
-		if n == 0 {
-			assumes = p.assumes()
-		} else if len(p.writes) > 0 && assumes != p.assumes() {
-			all = true
-		}
-		all, ddl = all || p.writesAll, ddl || p.ddl
-		n += len(p.writes)
-		all = all || commitsPrepared(p.info)
+		change = p.change()
+		change.All = change.All || commitsPrepared(p.info)
 	}
-	if !all && n == 0 {
+	change = c.tx.changes.With(change)
+	if !change.All && len(change.Scopes) == 0 {
 		return fence{}, nil
 	}
-	var scopes []string
-	if p != nil && len(c.tx.pending) == 0 && !ddl {
-		scopes = p.writes
-	} else {
-		scopes = c.scopes(p, ddl, n)
+	scopes := change.Scopes
+	if change.Schema {
+		scopes = append(slices.Clip(scopes), scopeSchema)
 	}
 	failWrites := c.engine.cfg.OnRedisDown == FailWrites
 	asking, cancel := forCache(ctx)
 	defer cancel()
 	f, err := c.engine.hub.fence(asking, scopes, invalidation.FenceOptions{
-		All:     all,
+		All:     change.All,
 		Wait:    failWrites || c.engine.cfg.Consistency == Strict,
-		Assumes: assumes,
+		Assumes: change.Assumes,
 		Holder:  c.holder(),
 	})
 	if err != nil {
@@ -64,25 +57,6 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 		}
 	}
 	return fence{conn: c, f: f, told: err == nil}, nil
-}
-
-// scopes are those of fence, about n.
-func (c *conn) scopes(p *plan, ddl bool, n int) []string {
-	scopes := make([]string, 0, n+1)
-	for s := range c.tx.pending {
-		scopes = append(scopes, s)
-	}
-	if p != nil {
-		for _, s := range p.writes {
-			if _, ok := c.tx.pending[s]; !ok {
-				scopes = append(scopes, s)
-			}
-		}
-	}
-	if ddl {
-		scopes = append(scopes, scopeSchema)
-	}
-	return scopes
 }
 
 // ensure is called right before the change can become visible. Its error is
@@ -142,7 +116,8 @@ func (c *conn) takeBack() {
 	raw := c.raw
 	c.raw = nil
 	if c.inTx() {
-		c.tx.pendingAll, c.tx.pendingDDL, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
+		c.tx.changes.Add(writeset.Change{All: true, Schema: true})
+		c.tx.touchedSession, c.tx.touchedNames = true, true
 	}
 	c.lookAtTypes()
 	outcome := invalidation.Committed

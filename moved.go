@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/mlcache/mlcache/internal/writeset"
 )
 
 // The server can change a session without a statement: when its configuration is loaded
@@ -57,7 +59,7 @@ func (c *conn) wroteElsewhere(p *plan) {
 	c.setSession(nil)
 	c.engine.schema.kick(false)
 	if c.inTx() {
-		c.tx.pendingAll = true
+		c.tx.changes.Add(writeset.Change{All: true})
 		return
 	}
 	_ = c.engine.hub.invalidate(context.Background()) // what Redis cannot be told now is queued

@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"github.com/mlcache/mlcache/internal/dbconn"
-	"github.com/mlcache/mlcache/invalidation"
+	"github.com/mlcache/mlcache/internal/writeset"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
 
@@ -15,12 +15,9 @@ type txState struct {
 	// open: a transaction began, or may have if doubt is set. Where pgx tells, its word counts, see
 	// inTx; these are for other origins, see txfollow.go.
 	open, doubt bool
-	// pending are the scopes that the transaction has changed so far. They are
-	// fenced at COMMIT, before anybody else can see the changes.
-	pending    map[string]struct{}
-	assumes    invalidation.Assumption // of pending
-	pendingAll bool
-	pendingDDL bool
+	// changes are what the transaction has changed so far. That is fenced at COMMIT,
+	// before anybody else can see it.
+	changes writeset.Set
 	// touchedSession: a setting changed inside the transaction. Its end may take
 	// that back.
 	touchedSession, touchedNames bool
@@ -90,7 +87,7 @@ func (t *tx) Commit() error {
 	was := c.before()
 	err = t.origin.Commit()
 	fence.release(c.outcome(nil, was, err))
-	if c.tx.pendingDDL {
+	if c.tx.changes.Schema() {
 		c.engine.schema.drop()
 	}
 	c.endTx()
@@ -173,7 +170,7 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 		c.tx.follow(p.info, err)
 	}
 	isTx := c.inTx()
-	if (p.ddl || c.tx.pendingDDL) && (!isTx || p.mayCommit() || c.tx.doubt) {
+	if (p.ddl || c.tx.changes.Schema()) && (!isTx || p.mayCommit() || c.tx.doubt) {
 		// At the end of the transaction, though COMMIT AND CHAIN has begun another one.
 		c.engine.schema.drop()
 	}
@@ -203,22 +200,12 @@ func (c *conn) collect(p *plan) {
 		c.tx.touchedSession = true
 		c.tx.touchedNames = c.tx.touchedNames || p.touchesNames || p.movesPath
 	}
-	c.tx.pendingAll = c.tx.pendingAll || p.writesAll
-	c.tx.pendingDDL = c.tx.pendingDDL || p.ddl
-	if len(p.writes) == 0 {
-		return
-	}
-	if assumes := p.assumes(); len(c.tx.pending) == 0 {
-		c.tx.assumes = assumes
-	} else if assumes != c.tx.assumes {
-		c.tx.pendingAll = true
-	}
-	for _, s := range p.writes {
-		if c.tx.pending == nil {
-			c.tx.pending = make(map[string]struct{})
-		}
-		c.tx.pending[s] = struct{}{}
-	}
+	c.tx.changes.Add(p.change())
+}
+
+// change is what the statement changes.
+func (p *plan) change() writeset.Change {
+	return writeset.Change{Scopes: p.writes, Assumes: p.assumes(), All: p.writesAll, Schema: p.ddl}
 }
 
 // mayCommit says whether the statement can end a transaction that it did not
