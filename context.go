@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/mlcache/mlcache/internal/policy"
 )
 
 // options are what a caller asks for one query, through its context.
@@ -12,7 +14,7 @@ type options struct {
 	refresh bool
 	ttl     time.Duration
 	tables  []string
-	late    lateness
+	late    policy.Staleness
 	renewal *renewal // the query renews an answer in the background
 }
 
@@ -79,7 +81,7 @@ func WithTables(ctx context.Context, names ...string) context.Context {
 //
 // Zero or less means not at all, also where a rule or a hint says otherwise.
 func WithStale(ctx context.Context, d time.Duration) context.Context {
-	return withOptions(ctx, func(o *options) { o.late.stale = orNone(d) })
+	return withOptions(ctx, func(o *options) { o.late.Stale = orNone(d) })
 }
 
 // WithStaleIfError lets queries under the context be answered by what is in this process's
@@ -87,7 +89,7 @@ func WithStale(ctx context.Context, d time.Duration) context.Context {
 // database cannot be reached (stale-if-error). An error by which the database answers is passed on. What
 // it relaxes, and what zero means, is as for WithStale.
 func WithStaleIfError(ctx context.Context, d time.Duration) context.Context {
-	return withOptions(ctx, func(o *options) { o.late.onError = orNone(d) })
+	return withOptions(ctx, func(o *options) { o.late.OnError = orNone(d) })
 }
 
 // WithEarlyRefresh has answers renewed in the background that are asked for in the last d of their
@@ -96,7 +98,7 @@ func WithStaleIfError(ctx context.Context, d time.Duration) context.Context {
 // none for want of a session, and under mlcache_consistency=strict. Zero or less means not at all, also where a rule or a
 // hint says otherwise.
 func WithEarlyRefresh(ctx context.Context, d time.Duration) context.Context {
-	return withOptions(ctx, func(o *options) { o.late.early = orNone(d) })
+	return withOptions(ctx, func(o *options) { o.late.Early = orNone(d) })
 }
 
 // orNone tells zero from what is not said.

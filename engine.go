@@ -14,6 +14,7 @@ import (
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/catalog"
 	"github.com/mlcache/mlcache/internal/dbconn"
+	"github.com/mlcache/mlcache/internal/policy"
 	"github.com/mlcache/mlcache/internal/topk"
 	"github.com/mlcache/mlcache/invalidation"
 )
@@ -41,9 +42,9 @@ type engine struct {
 	rules    *ruleBook
 	renewer  renewer
 
-	hooksTypes atomic.Int32  // see learnTypes
-	hotKeys    *topk.Counter // nil: not counted
-	adaptive   *adaptive     // nil: all live equally long in L1
+	hooksTypes atomic.Int32        // see learnTypes
+	hotKeys    *topk.Counter       // nil: not counted
+	adaptive   *policy.AdaptiveTTL // nil: all live equally long in L1
 
 	warmUntil atomic.Int64 // until when keepWarm's entries may be there, in Unix nanoseconds
 
@@ -102,7 +103,9 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 	if e.off() {
 		return e, nil // what is open here tells others of writes, no more
 	}
-	e.adaptive = newAdaptive(cfg)
+	if cfg.L1MaxTTL > cfg.L1TTL && cfg.L1Size >= 0 {
+		e.adaptive = policy.NewAdaptiveTTL(cfg.L1MaxTTL)
+	}
 	if hub.client != nil {
 		e.l2 = cache.NewRedis(hub.client, cfg.Namespace).Sealed(sealer)
 		e.fills = newFiller(e)

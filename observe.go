@@ -104,7 +104,9 @@ func (c *conn) noteHit(l *lookup) uint32 {
 	n := c.hits.hit(l.plan)
 	if n > 0 {
 		c.engine.hotKeys.Add(l.key, n)
-		c.engine.adaptive.note(l.key, n)
+		if a := c.engine.adaptive; a != nil {
+			a.Add(keyStamp(l.key), n)
+		}
 		c.engine.statements.of(l.plan, l.src.query)
 		l.plan.told(n)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mlcache/mlcache/cache/rowset"
 	"github.com/mlcache/mlcache/catalog"
 	"github.com/mlcache/mlcache/internal/memsize"
+	"github.com/mlcache/mlcache/internal/policy"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -54,7 +55,7 @@ type plan struct {
 	toPath []string
 
 	decoded   atomic.Pointer[decodedColumns]
-	churn     churn
+	gate      policy.Gate
 	statement atomic.Pointer[statement] // nil until something is counted
 	steering  atomic.Pointer[steering]
 	// For statements whose answers may be used late: see stale.go and renew.go.

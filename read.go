@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/policy"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
 )
@@ -112,7 +113,7 @@ type lookup struct {
 	key     []byte
 	here    []byte // key, with the place before it: the key in memory
 	stamps  []uint64
-	late    lateness
+	late    policy.Staleness
 	// maxAge is how old an answer may be by a rule, a hint or the caller, whoever has stored it; zero for no such limit.
 	maxAge time.Duration
 	// mutable: the arguments may be others by now than the key says.
@@ -153,7 +154,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.pass(ctx, p, ReasonUnknownSession, src, args)
 	}
 	l := &c.lookup
-	l.begin(p, c.session, src, args, opts, shorter(steering.ttl, opts.ttl))
+	l.begin(p, c.session, src, args, opts, policy.Shorter(steering.ttl, opts.ttl))
 	defer l.forget()
 	if reason := c.makeKey(l); reason != "" {
 		return c.pass(ctx, p, reason, src, l.args)
@@ -163,7 +164,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 		return c.readStrict(ctx, l)
 	}
 	e := c.engine
-	if l.late = e.lateness(steering, opts); l.late != (lateness{}) {
+	if l.late = e.lateness(steering, opts); l.late != (policy.Staleness{}) {
 		return c.readLate(ctx, l)
 	}
 	if c.churns(l) {
@@ -184,7 +185,7 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 // begin makes it a new one. The key and the stamps follow.
 func (l *lookup) begin(p *plan, s *session, src source, args []driver.NamedValue, opts *options, maxAge time.Duration) {
 	l.plan, l.session, l.src, l.args, l.opts, l.maxAge = p, s, src, args, opts, maxAge
-	l.late, l.mutable, l.began, l.lost = lateness{}, false, time.Time{}, false
+	l.late, l.mutable, l.began, l.lost = policy.Staleness{}, false, time.Time{}, false
 	if l.asking.latest != nil {
 		l.asking = asking{}
 	}
@@ -193,7 +194,7 @@ func (l *lookup) begin(p *plan, s *session, src source, args []driver.NamedValue
 // match returns the payload of an entry that is good now.
 func (l *lookup) match(entry []byte, now time.Time) (payload []byte, ok bool) {
 	payload, ok = cache.Match(entry, l.stamps, now.UnixMilli())
-	return payload, ok && !l.plan.churn.outdates(entry) && (l.maxAge == 0 || now.UnixMilli()-cache.StoredAt(entry) < l.maxAge.Milliseconds())
+	return payload, ok && !l.plan.gate.Outdates(entry) && (l.maxAge == 0 || now.UnixMilli()-cache.StoredAt(entry) < l.maxAge.Milliseconds())
 }
 
 // forget lets go of what the caller owns.
@@ -281,7 +282,7 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 // churns says whether asking Redis would cost more than it gives.
 func (c *conn) churns(l *lookup) bool {
 	e := c.engine
-	return l.plan.churn.until.Load() != 0 && e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.churn.is(time.Now())
+	return e.l2 != nil && !l.opts.refresh && e.cfg.WrittenOften != CacheWrittenOften && l.plan.gate.Closed()
 }
 
 // forCache leaves half of the time that a caller still has to the database: a Redis

@@ -25,7 +25,7 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 	c.missed(l)
 	if c.engine.l2 != nil && c.engine.cfg.WrittenOften != CacheWrittenOften {
 		c.hits.tell(l.plan)
-		l.plan.churn.miss(l.stamps[1:], time.Now())
+		l.plan.gate.Miss(l.stamps[1:], time.Now())
 	}
 	if l.opts.refresh {
 		// A query that is under way may have begun before the change that the

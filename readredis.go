@@ -53,10 +53,10 @@ func (c *conn) fromL2(ctx context.Context, l *lookup, entry []byte, err error) d
 		} else {
 			end = time.UnixMilli(d)
 		}
-		if l.late.early > 0 && time.UnixMilli(d).Sub(now) < l.late.early {
+		if l.late.Early > 0 && time.UnixMilli(d).Sub(now) < l.late.Early {
 			c.renewLater(l, true)
 		}
-		c.give(l, payload, entry, end.Sub(now)+l.late.keep())
+		c.give(l, payload, entry, end.Sub(now)+l.late.Keep())
 	} else {
 		c.passOn(l, payload)
 	}

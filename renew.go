@@ -148,7 +148,7 @@ func (c *conn) renewLater(l *lookup, early bool) bool {
 	}
 	job := &renewal{key: slices.Clone(l.key), query: l.src.query, args: slices.Clone(l.args), opts: l.opts}
 	if early {
-		job.early = l.late.early
+		job.early = l.late.Early
 	}
 	plan := l.plan
 	c.engine.tasks.Go(func() {
@@ -232,7 +232,7 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 	if reason := c.makeKey(l); reason != "" || !bytes.Equal(l.key, opts.renewal.key) {
 		return errOtherSession
 	}
-	l.late = c.engine.steering(p).late.said()
+	l.late = c.engine.steering(p).late.OrZero()
 	e := c.engine
 	way := e.hub.latest.ask(l.key)
 	defer way.leave()
@@ -280,7 +280,7 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 // refreshEarly has an answer renewed that was just given and is near its end.
 func (c *conn) refreshEarly(l *lookup, now time.Time) {
 	entry, ok := c.engine.l1.Lookup(l.here, nil)
-	if ends := cache.Deadline(entry); ok && ends != 0 && time.UnixMilli(ends).Sub(now) < l.late.early {
+	if ends := cache.Deadline(entry); ok && ends != 0 && time.UnixMilli(ends).Sub(now) < l.late.Early {
 		c.renewLater(l, true)
 	}
 }

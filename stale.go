@@ -102,14 +102,14 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 		c.loadVersions(l)
 		l.plan.sighted(l.stamps[1:], own, now)
 		if rows := c.fromL1(l, now); rows != nil {
-			if l.late.early > 0 {
+			if l.late.Early > 0 {
 				c.refreshEarly(l, now)
 			}
 			return rows, nil
 		}
 	}
-	if l.late.stale > 0 {
-		if rows := c.fromStale(l, now, l.late.stale); rows != nil {
+	if l.late.Stale > 0 {
+		if rows := c.fromStale(l, now, l.late.Stale); rows != nil {
 			if c.renewLater(l, false) {
 				e.stats.stale.Add(1)
 				c.hitL1(l, now)
@@ -118,7 +118,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 			rows.Close() // always nil: they come from memory
 		}
 	}
-	if l.late.onError <= 0 {
+	if l.late.OnError <= 0 {
 		return c.readBounded(ctx, l)
 	}
 	// What follows may use the connection's buffers for another key.
@@ -128,7 +128,7 @@ func (c *conn) readLate(ctx context.Context, l *lookup) (driver.Rows, error) {
 	if err == nil || ctx.Err() != nil || !dbconn.Unreachable(err) {
 		return rows, err
 	}
-	if rows := c.fromStale(&again, time.Now(), again.late.onError); rows != nil {
+	if rows := c.fromStale(&again, time.Now(), again.late.OnError); rows != nil {
 		e.stats.staleOnError.Add(1)
 		c.by.level = fromL1
 		return rows, nil

@@ -103,7 +103,7 @@ func (p *plan) worthCounting() bool {
 
 // told counts hits that a connection has told of.
 func (p *plan) told(n uint32) {
-	p.churn.hits.Add(n)
+	p.gate.Hit(n)
 	if st := p.statement.Load(); st != nil {
 		st.hits.Add(uint64(n))
 	}

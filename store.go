@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/policy"
 )
 
 // store keeps an answer that was read under l.stamps by a query that began at
@@ -37,7 +38,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 	if err != nil {
 		return
 	}
-	if c.give(l, payload, entry, l1-time.Since(started)+l.late.keep()) && e.fills != nil {
+	if c.give(l, payload, entry, l1-time.Since(started)+l.late.Keep()) && e.fills != nil {
 		shared := slices.Clone(entry)
 		cache.SetDeadline(shared, started.Add(l2).UnixMilli())
 		e.fills.put(slices.Clone(l.key), shared, l2, started)
@@ -122,5 +123,10 @@ func (c *conn) keepInL1(here, entry []byte, ttl time.Duration) {
 // ttl is the time to live that the configuration, the rules, the hint and the caller
 // allow.
 func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
-	return shorter(shorter(configured, e.steering(l.plan).ttl), l.opts.ttl)
+	return policy.Shorter(policy.Shorter(configured, e.steering(l.plan).ttl), l.opts.ttl)
+}
+
+// l1TTL is the time to live in L1 of what is looked up, before its jitter.
+func (e *engine) l1TTL(l *lookup) time.Duration {
+	return e.ttl(l, e.adaptive.TTL(keyStamp(l.key), e.cfg.L1TTL))
 }

@@ -60,7 +60,7 @@ func (c *conn) fromWarm(ctx context.Context, l *lookup) driver.Rows {
 		end = own
 		cache.SetDeadline(entry, end.UnixMilli())
 	}
-	c.give(l, payload, entry, end.Sub(now)+l.late.keep())
+	c.give(l, payload, entry, end.Sub(now)+l.late.Keep())
 	c.hitL1(l, l.began)
 	return rows
 }
