@@ -216,7 +216,6 @@ func (c *caster) typeAt(i int) (name string, date bool, end int) {
 	}
 }
 
-
 // typeWords is how many words a type's name can have: INTERVAL DAY TO SECOND.
 const typeWords = 4
 
