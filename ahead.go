@@ -95,8 +95,8 @@ func (e *engine) keepFirst(ctx context.Context, q dbconn.Querier, st *schemaStat
 		return // nobody knows what it was when the query was sent
 	}
 	c.loadStamps(l)
-	way := e.hub.latest.ask(l.key)
-	defer way.leave()
+	way := e.hub.latest.Begin(keyStamp(l.key))
+	defer way.End()
 	l.asking = way
 	if rows, err := q.Query(ctx, currentSnapshot); err != nil || dbconn.Cell(rows, 0) != a.snapshot {
 		return

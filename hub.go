@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/mlcache/mlcache/internal/monotonic"
 	"github.com/mlcache/mlcache/internal/redisclient"
 	"github.com/mlcache/mlcache/invalidation"
 )
@@ -40,7 +41,7 @@ type hub struct {
 		last     uint64            // prefix
 		all      atomic.Pointer[[]*place]
 	}
-	latest *latest
+	latest *monotonic.Reads
 }
 
 func (h *hub) schemaChanged() {
@@ -89,7 +90,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 			return nil, err
 		}
 		h.versions = v
-		h.latest = &latest{versions: v, alone: h.client == nil}
+		h.latest = monotonic.New(v, h.client == nil)
 		v.OnChange(scopeSchema, h.schemaChanged)
 		hubs.open[key] = h
 		introduce(cfg.Namespace)

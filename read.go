@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mlcache/mlcache/cache"
+	"github.com/mlcache/mlcache/internal/monotonic"
 	"github.com/mlcache/mlcache/internal/policy"
 	"github.com/mlcache/mlcache/invalidation"
 	"github.com/mlcache/mlcache/sqlinfo"
@@ -119,7 +120,7 @@ type lookup struct {
 	// mutable: the arguments may be others by now than the key says.
 	mutable bool
 
-	asking asking // how an answer from beyond memory is put in order with others; see latest
+	asking monotonic.Read // how an answer from beyond memory is put in order with others
 
 	began time.Time // zero until somebody needs it
 	lost  bool      // see conn.lost
@@ -186,8 +187,8 @@ func (c *conn) read(ctx context.Context, p *plan, src source, args []driver.Name
 func (l *lookup) begin(p *plan, s *session, src source, args []driver.NamedValue, opts *options, maxAge time.Duration) {
 	l.plan, l.session, l.src, l.args, l.opts, l.maxAge = p, s, src, args, opts, maxAge
 	l.late, l.mutable, l.began, l.lost = policy.Staleness{}, false, time.Time{}, false
-	if l.asking.latest != nil {
-		l.asking = asking{}
+	if !l.asking.IsZero() {
+		l.asking = monotonic.Read{}
 	}
 }
 
@@ -249,8 +250,8 @@ func (c *conn) readBounded(ctx context.Context, l *lookup) (driver.Rows, error) 
 	if c.churns(l) {
 		return c.passKnown(ctx, l, ReasonChurn)
 	}
-	way := e.hub.latest.ask(l.key)
-	defer way.leave()
+	way := e.hub.latest.Begin(keyStamp(l.key))
+	defer way.End()
 	l.asking = way
 	asking, cancel := forCache(ctx)
 	defer cancel()
@@ -304,8 +305,8 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 	}
 	local, haveLocal := e.l1.Lookup(l.here, nil)
 	if !haveLocal || l.opts.refresh {
-		way := e.hub.latest.ask(l.key)
-		defer way.leave()
+		way := e.hub.latest.Begin(keyStamp(l.key))
+		defer way.End()
 		l.asking = way
 	}
 	c.loadStamps(l)
@@ -336,8 +337,8 @@ func (c *conn) readStrict(ctx context.Context, l *lookup) (driver.Rows, error) {
 		}
 		c.counters.L1.Stale.Add(1)
 		c.lost(l, local)
-		way := e.hub.latest.ask(l.key)
-		defer way.leave()
+		way := e.hub.latest.Begin(keyStamp(l.key))
+		defer way.End()
 		l.asking = way
 		entry, err := e.l2.Get(asking, l.key, nil)
 		if rows := c.fromL2(asking, l, entry, err); rows != nil {

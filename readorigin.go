@@ -67,7 +67,7 @@ func (c *conn) readOrigin(ctx context.Context, l *lookup) (driver.Rows, error) {
 func flightKey(l *lookup) []byte {
 	key := make([]byte, 0, len(l.key)+8+8*len(l.stamps))
 	key = append(key, l.key...)
-	key = binary.LittleEndian.AppendUint64(key, l.asking.turn)
+	key = binary.LittleEndian.AppendUint64(key, l.asking.Turn())
 	for _, s := range l.stamps {
 		key = binary.LittleEndian.AppendUint64(key, s)
 	}

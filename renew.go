@@ -234,8 +234,8 @@ func (c *conn) answerAgain(ctx context.Context, src source, args []driver.NamedV
 	}
 	l.late = c.engine.steering(p).late.OrZero()
 	e := c.engine
-	way := e.hub.latest.ask(l.key)
-	defer way.leave()
+	way := e.hub.latest.Begin(keyStamp(l.key))
+	defer way.End()
 	l.asking = way
 	if err := e.versions.Ensure(ctx, p.cells); err != nil || !e.versions.Live(e.cfg.MaxStaleness) {
 		return errNotNow

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/mlcache/mlcache/cache"
 	"github.com/mlcache/mlcache/internal/policy"
 )
@@ -49,7 +51,7 @@ func (c *conn) store(l *lookup, payload []byte, started time.Time) {
 // kept elsewhere, too.
 func (c *conn) give(l *lookup, payload, entry []byte, ttl time.Duration) bool {
 	e := c.engine
-	return l.asking.give(sumOf(payload), func() { c.keepInL1(l.here, entry, ttl) }, func(everywhere bool) {
+	return l.asking.Give(sumOf(payload), func() { c.keepInL1(l.here, entry, ttl) }, func(everywhere bool) {
 		switch {
 		case everywhere:
 			e.hub.drop(l.key, nil)
@@ -62,22 +64,22 @@ func (c *conn) give(l *lookup, payload, entry []byte, ttl time.Duration) bool {
 
 // passOn puts an answer in order with the others to its question that is not kept here. Where memory holds the same one, it stays.
 func (c *conn) passOn(l *lookup, payload []byte) {
-	l.asking.give(sumOf(payload), func() {}, func(bool) { c.engine.hub.drop(l.key, nil) })
+	l.asking.Give(sumOf(payload), func() {}, func(bool) { c.engine.hub.drop(l.key, nil) })
 }
 
 // shown notes that the caller gets an answer of the database that is not kept: what memory holds may be older.
 func (c *conn) shown(l *lookup) {
-	l.asking.give(0, nil, func(bool) { c.engine.hub.drop(l.key, nil) })
+	l.asking.Give(0, nil, func(bool) { c.engine.hub.drop(l.key, nil) })
 }
 
 // passKnown is pass for a question that the cache could have answered.
 func (c *conn) passKnown(ctx context.Context, l *lookup, reason Reason) (driver.Rows, error) {
 	hub, key := c.engine.hub, bytes.Clone(l.key)
-	way := hub.latest.ask(key)
-	defer way.leave()
+	way := hub.latest.Begin(keyStamp(key))
+	defer way.End()
 	rows, err := c.pass(ctx, l.plan, reason, l.src, l.args)
 	if err == nil {
-		way.give(0, nil, func(bool) { hub.drop(key, nil) })
+		way.Give(0, nil, func(bool) { hub.drop(key, nil) })
 	}
 	return rows, err
 }
@@ -85,13 +87,13 @@ func (c *conn) passKnown(ctx context.Context, l *lookup, reason Reason) (driver.
 // inOrder reports whether an answer that is not the database's own of now may be given after those that were given before.
 func (c *conn) inOrder(ctx context.Context, l *lookup, sum uint64) bool {
 	e := c.engine
-	if e.cfg.Consistency == Strict && e.l2 != nil || l.asking.agrees(sum) {
+	if e.cfg.Consistency == Strict && e.l2 != nil || l.asking.Agrees(sum) {
 		return true // strict has just asked
 	}
 	if e.versions.Current(ctx, l.plan.cells, l.stamps[1:], nil) != nil {
 		return false
 	}
-	l.asking.confirm(sum)
+	l.asking.Confirm(sum)
 	return true
 }
 
@@ -130,3 +132,6 @@ func (e *engine) ttl(l *lookup, configured time.Duration) time.Duration {
 func (e *engine) l1TTL(l *lookup) time.Duration {
 	return e.ttl(l, e.adaptive.TTL(keyStamp(l.key), e.cfg.L1TTL))
 }
+
+// sumOf is the sum of an answer, never zero.
+func sumOf(payload []byte) uint64 { return max(xxhash.Sum64(payload), 1) }

@@ -1,34 +1,39 @@
-package mlcache
+// Package monotonic keeps the reads of a process in order: nobody is given an older answer to a question than somebody was
+// given before (monotonic reads: Terry et al., "Session Guarantees for Weakly Consistent Replicated Data", 1994).
+package monotonic
 
 import (
 	"sync"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/mlcache/mlcache/invalidation"
 )
 
-// latest sees to it that no pool of a hub answers a question with less than another answer to it has shown before.
+// Reads sees to it that nobody answers a question with less than another answer to it has shown before.
 //
 // A database shows a change of another process a moment before this process hears of it. In that moment two answers under
 // the same versions can differ, and only the order in which they were found tells which is the newer one. So of each
 // question that Redis or the database has answered lately the last answer is remembered, by its sum; memory holds that one or none; and
 // what comes from Redis and is another one is asked about first. When a question to Redis, sent after an answer was given, has
 // found the versions unchanged, that answer is what everybody reads under them, and need not be remembered.
-type latest struct {
+type Reads struct {
 	versions *invalidation.Versions
-	alone    bool // there is no Redis, hence no other process
-	shards   [latestShards]latestShard
+	alone    bool
+	shards   [shardCount]shard
+}
+
+// New makes one. alone says that there is no Redis, hence no other process.
+func New(versions *invalidation.Versions, alone bool) *Reads {
+	return &Reads{versions: versions, alone: alone}
 }
 
 const (
-	latestShards = 64
-	// latestEach is how many questions a shard remembers, beside those that are being answered.
-	latestEach = 256
+	shardCount = 64
+	// shardSize is how many questions a shard remembers, beside those that are being answered.
+	shardSize = 256
 )
 
-type latestShard struct {
+type shard struct {
 	mu sync.Mutex
 	of map[uint64]*question
 	// forgotten is when the newest was answered of those that were forgotten too early.
@@ -43,19 +48,24 @@ type question struct {
 	end    time.Time // when it was given; zero: there was none
 }
 
-// asking is one way to an answer, from before it is looked for until it has been given.
-type asking struct {
-	latest   *latest
-	shard    *latestShard
+// Read is one way to an answer, from before it is looked for until it has been given. The zero value is none.
+type Read struct {
+	reads    *Reads
+	shard    *shard
 	hash     uint64
 	question *question
 	turn     uint64 // of the question when the way began
 }
 
-// ask begins to look for an answer to the question that has this key. leave must follow.
-func (t *latest) ask(key []byte) asking {
-	hash := keyStamp(key)
-	s := &t.shards[hash%latestShards]
+// IsZero says whether it is none.
+func (a *Read) IsZero() bool { return a.reads == nil }
+
+// Turn is one number for all ways to answers to the question that begin while nobody has been given another one.
+func (a *Read) Turn() uint64 { return a.turn }
+
+// Begin begins to look for an answer to the question whose key has this hash. End must follow.
+func (t *Reads) Begin(hash uint64) Read {
+	s := &t.shards[hash%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.of[hash]
@@ -63,7 +73,7 @@ func (t *latest) ask(key []byte) asking {
 		if s.of == nil {
 			s.of = make(map[uint64]*question)
 		}
-		if len(s.of) >= latestEach {
+		if len(s.of) >= shardSize {
 			t.sweep(s)
 		}
 		q = &question{}
@@ -73,23 +83,23 @@ func (t *latest) ask(key []byte) asking {
 		s.of[hash] = q
 	}
 	q.askers++
-	return asking{t, s, hash, q, q.turn}
+	return Read{t, s, hash, q, q.turn}
 }
 
 // settled reports whether what was answered until then is what everybody reads under the versions of now.
-func (t *latest) settled(end time.Time) bool {
+func (t *Reads) settled(end time.Time) bool {
 	return end.IsZero() || t.versions.CurrentSince(end)
 }
 
 // sweep makes room. Called with the shard's mu held.
-func (t *latest) sweep(s *latestShard) {
+func (t *Reads) sweep(s *shard) {
 	for hash, q := range s.of {
 		if q.askers == 0 && t.settled(q.end) {
 			delete(s.of, hash)
 		}
 	}
 	for hash, q := range s.of {
-		if len(s.of) < latestEach*3/4 {
+		if len(s.of) < shardSize*3/4 {
 			return
 		}
 		if q.askers == 0 {
@@ -101,24 +111,24 @@ func (t *latest) sweep(s *latestShard) {
 	}
 }
 
-// leave ends what ask began.
-func (a *asking) leave() {
+// End ends what Begin began.
+func (a *Read) End() {
 	a.shard.mu.Lock()
 	defer a.shard.mu.Unlock()
-	if a.question.askers--; a.question.askers == 0 && (a.latest.alone || a.question.end.IsZero()) && a.shard.of[a.hash] == a.question {
+	if a.question.askers--; a.question.askers == 0 && (a.reads.alone || a.question.end.IsZero()) && a.shard.of[a.hash] == a.question {
 		delete(a.shard.of, a.hash)
 	}
 }
 
-// agrees reports whether an answer with this sum may be given after those that were given before.
-func (a *asking) agrees(sum uint64) bool {
+// Agrees reports whether an answer with this sum may be given after those that were given before.
+func (a *Read) Agrees(sum uint64) bool {
 	a.shard.mu.Lock()
 	defer a.shard.mu.Unlock()
-	return a.question.sum == sum || a.latest.settled(a.question.end)
+	return a.question.sum == sum || a.reads.settled(a.question.end)
 }
 
-// confirm says that an answer with this sum is the one of now, since Redis was asked after the last one was given.
-func (a *asking) confirm(sum uint64) {
+// Confirm says that an answer with this sum is the one of now, since Redis was asked after the last one was given.
+func (a *Read) Confirm(sum uint64) {
 	a.shard.mu.Lock()
 	defer a.shard.mu.Unlock()
 	if a.question.turn == a.turn {
@@ -126,11 +136,11 @@ func (a *asking) confirm(sum uint64) {
 	}
 }
 
-// give notes that an answer with this sum is given, and before anybody else can give one it runs keep, which replaces what
+// Give notes that an answer with this sum is given, and before anybody else can give one it runs keep, which replaces what
 // memory has in the place of who asks, and drop, which takes out what memory has elsewhere, or everywhere. It reports
 // whether the answer is to be kept: not if another one was given while this one was being found, since nobody knows
 // which is newer; and not if sum is 0, for an answer that cannot be kept.
-func (a *asking) give(sum uint64, keep func(), drop func(everywhere bool)) bool {
+func (a *Read) Give(sum uint64, keep func(), drop func(everywhere bool)) bool {
 	a.shard.mu.Lock()
 	defer a.shard.mu.Unlock()
 	q := a.question
@@ -152,6 +162,3 @@ func (a *asking) give(sum uint64, keep func(), drop func(everywhere bool)) bool 
 	}
 	return ordered
 }
-
-// sumOf is the sum of an answer, never zero.
-func sumOf(payload []byte) uint64 { return max(xxhash.Sum64(payload), 1) }
