@@ -35,7 +35,9 @@ const (
 )
 
 // Closed reports whether the statement should go past the cache. While it never has, that takes no look at the clock.
-func (g *Gate) Closed() bool { return g.until.Load() != 0 && g.closedAt(time.Now()) }
+func (g *Gate) Closed() bool { return g.until.Load() != 0 && g.closedNow() }
+
+func (g *Gate) closedNow() bool { return g.closedAt(time.Now()) }
 
 func (g *Gate) closedAt(now time.Time) bool { return now.UnixNano() < g.until.Load() }
 
