@@ -114,7 +114,7 @@ func newEngine(origin driver.Connector, cfg *Config, roles catalog.Roles, rules 
 			e.tasks.Go(func() { e.hotKeys.Run(e.background) })
 		}
 	}
-	hub.onSchemaChange(e.schema.news)
+	hub.onSchemaChange(&e.schema)
 	hub.asks(&asker{engine: e})
 	if cfg.RulesFile != "" {
 		e.tasks.Go(func() { e.watchRules(cfg.RulesFile) })

@@ -117,7 +117,7 @@ func (c *conn) takeBack() {
 	c.raw = nil
 	if c.inTx() {
 		c.tx.changes.Add(writeset.Change{All: true, Schema: true})
-		c.tx.touchedSession, c.tx.touchedNames = true, true
+		c.tx.schema, c.tx.touchedSession, c.tx.touchedNames = true, true, true
 	}
 	c.lookAtTypes()
 	outcome := invalidation.Committed

@@ -78,7 +78,8 @@ func (h *Handle) Invalidate(ctx context.Context, tables ...string) error {
 		st = e.schema.get(ctx)
 	}
 	if st == nil || st.snapshot == nil {
-		return e.hub.invalidate(ctx) // what is behind a name only the catalog knows
+		// What is behind a name only the catalog knows, and who says everything may mean the schema, too.
+		return errors.Join(e.hub.invalidate(ctx, scopeSchema), e.hub.invalidate(ctx))
 	}
 	var scopes []string
 	for _, table := range tables {

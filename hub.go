@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -30,7 +31,7 @@ type hub struct {
 	// schemaListeners are told when the schema changes. versions itself has one
 	// listener only, since it keeps those for as long as it lives.
 	listening       sync.Mutex
-	schemaListeners map[*hubRef]func()
+	schemaListeners map[*hubRef]schemaListener
 	askers          map[*hubRef]*asker // who can ask the database, guarded by listening
 
 	// places are where the answers of its pools are in memory.
@@ -44,11 +45,24 @@ type hub struct {
 	latest *monotonic.Reads
 }
 
-func (h *hub) schemaChanged() {
+// schemaListener is told of changes of the schema, and of changes of everything behind which there may be one.
+type schemaListener interface {
+	news()
+	everything(now time.Time)
+}
+
+func (h *hub) schemaChanged() { h.tellSchema(schemaListener.news) }
+
+func (h *hub) everythingChanged() {
+	now := time.Now()
+	h.tellSchema(func(l schemaListener) { l.everything(now) })
+}
+
+func (h *hub) tellSchema(tell func(schemaListener)) {
 	h.listening.Lock()
 	defer h.listening.Unlock()
-	for _, f := range h.schemaListeners {
-		f()
+	for _, l := range h.schemaListeners {
+		tell(l)
 	}
 }
 
@@ -65,7 +79,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 	defer hubs.Unlock()
 	h := hubs.open[key]
 	if h == nil {
-		h = &hub{key: key, schemaListeners: make(map[*hubRef]func()), askers: make(map[*hubRef]*asker)}
+		h = &hub{key: key, schemaListeners: make(map[*hubRef]schemaListener), askers: make(map[*hubRef]*asker)}
 		h.places.of, h.places.memories = make(map[placeKind]*place), make(map[int64]*memory)
 		if cfg.Redis != "" {
 			client, breaker, err := cfg.redisClient()
@@ -91,7 +105,7 @@ func acquireHub(cfg *Config) (*hubRef, error) {
 		}
 		h.versions = v
 		h.latest = monotonic.New(v, h.client == nil)
-		v.OnChange(scopeSchema, h.schemaChanged)
+		v.OnChangeApart(scopeSchema, h.schemaChanged, h.everythingChanged)
 		hubs.open[key] = h
 		introduce(cfg.Namespace)
 	}
@@ -212,12 +226,11 @@ type hubRef struct {
 	err      error
 }
 
-// onSchemaChange makes f run after each change of the schema, until release. f
-// must not block.
-func (r *hubRef) onSchemaChange(f func()) {
+// onSchemaChange has l told of each change of the schema, until release. It must not block.
+func (r *hubRef) onSchemaChange(l schemaListener) {
 	r.hub.listening.Lock()
 	defer r.hub.listening.Unlock()
-	r.hub.schemaListeners[r] = f
+	r.hub.schemaListeners[r] = l
 }
 
 // asks makes a the one that the hub has the database asked by, among others, until release.

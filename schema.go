@@ -76,6 +76,9 @@ type schemaLoader struct {
 	// afresh: the next look is to be over a new connection.
 	afresh atomic.Bool
 	looks  looks
+	storm  storm
+	// doubting: a look is about to come, see doubt.
+	doubting atomic.Bool
 }
 
 // schemaLoading is one load of the state.

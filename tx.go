@@ -18,6 +18,8 @@ type txState struct {
 	// changes are what the transaction has changed so far. That is fenced at COMMIT,
 	// before anybody else can see it.
 	changes writeset.Set
+	// schema: it may have changed the schema, by what it says or by code that it runs.
+	schema bool
 	// touchedSession: a setting changed inside the transaction. Its end may take
 	// that back.
 	touchedSession, touchedNames bool
@@ -87,7 +89,7 @@ func (t *tx) Commit() error {
 	was := c.before()
 	err = t.origin.Commit()
 	fence.release(c.outcome(nil, was, err))
-	if c.tx.changes.Schema() {
+	if c.tx.schema {
 		c.engine.schema.drop()
 	}
 	c.endTx()
@@ -170,7 +172,7 @@ func (c *conn) afterChange(p *plan, wasTx bool, err error) {
 		c.tx.follow(p.info, err)
 	}
 	isTx := c.inTx()
-	if (p.ddl || c.tx.changes.Schema()) && (!isTx || p.mayCommit() || c.tx.doubt) {
+	if (p.mayChangeSchema() || c.tx.schema) && (!isTx || p.mayCommit() || c.tx.doubt) {
 		// At the end of the transaction, though COMMIT AND CHAIN has begun another one.
 		c.engine.schema.drop()
 	}
@@ -201,7 +203,12 @@ func (c *conn) collect(p *plan) {
 		c.tx.touchedNames = c.tx.touchedNames || p.touchesNames || p.movesPath
 	}
 	c.tx.changes.Add(p.change())
+	c.tx.schema = c.tx.schema || p.mayChangeSchema()
 }
+
+// mayChangeSchema says whether this process must read the schema again after the statement. Where the catalog was not known
+// for it, a look at the schema follows: see schemaLoader.everything.
+func (p *plan) mayChangeSchema() bool { return p.ddl || p.schema != nil && p.writesAll }
 
 // change is what the statement changes.
 func (p *plan) change() writeset.Change {

@@ -32,6 +32,9 @@ const (
 	// lendLeft is what must be left of a caller's time for its connection to look.
 	lendLeft = time.Second
 
+	// doubtPause is how long after a change of everything the schema is looked at: several often come together.
+	doubtPause = 50 * time.Millisecond
+
 	// idleFor is for how long no query must come before the connection is closed.
 	idleFor = 30 * time.Second
 )
@@ -50,6 +53,13 @@ func (k *looks) done(now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.last, k.schema = now, now
+}
+
+// doubt makes it time to look at the schema.
+func (k *looks) doubt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.schema = time.Time{}
 }
 
 // due says whether it is time to look, and whether at the schema, too.
@@ -115,6 +125,53 @@ func (l *schemaLoader) kick(afresh bool) {
 	select {
 	case l.kicked <- struct{}{}:
 	default:
+	}
+}
+
+// stormNews is how many changes of everything make a storm, if less than stormPause lies between one and the next.
+const (
+	stormNews  = 3
+	stormPause = 2 * time.Second
+)
+
+// storm counts changes of everything that come close together.
+type storm struct {
+	mu   sync.Mutex
+	last time.Time
+	n    int
+}
+
+// comes notes one more, and reports whether it is one of a storm.
+func (s *storm) comes(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Sub(s.last) > stormPause {
+		s.n = 0
+	}
+	s.last = now
+	s.n = min(s.n+1, stormNews+1)
+	return s.n > stormNews
+}
+
+// everything is told of a change of everything that names no change of the schema. Code that may change any table may change
+// the schema, too. So the state is dropped; but not in a storm. A statement that comes while there is no catalog counts as a
+// change of everything. If each of those had the catalog read again, it would never be there, and they would go on for ever.
+func (l *schemaLoader) everything(now time.Time) {
+	if l.storm.comes(now) {
+		l.doubt()
+	} else {
+		l.news()
+	}
+}
+
+// doubt has the schema looked at soon. The state is good until the look says otherwise.
+func (l *schemaLoader) doubt() {
+	l.looks.doubt()
+	if !l.doubting.Swap(true) {
+		time.AfterFunc(doubtPause, func() {
+			l.doubting.Store(false)
+			l.kick(false)
+		})
 	}
 }
 

@@ -71,7 +71,7 @@ func (v *Versions) receive(payload string) {
 			// Everything has changed. The poll brings the new epoch, or says that there is none.
 			v.epoch.hint, v.epoch.hintAt = max(v.epoch.hint, m.seq), v.heard
 			v.epoch.doubt()
-			v.allListeners(&calls)
+			v.tellEverything(&calls)
 			gap = true
 		}
 	} else if m.seq > v.polled {
@@ -91,7 +91,7 @@ func (v *Versions) receive(payload string) {
 			}
 			if changed {
 				v.changed(c)
-				calls = append(calls, c.listeners...)
+				calls = c.tellChange(calls)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ type Cell struct {
 	hintAt    uint64    // Versions.heard then
 	shutUntil time.Time // when fenced: the time before which asking again is of no use
 	holds     int       // local writers in flight, and changes that Redis has not been told of yet
-	listeners []func()
+	listeners []listener
 	changes   *uint64 // of Versions.changes; nil until there is one
 	row       row
 }

@@ -228,7 +228,7 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 		for _, s := range r.states {
 			if c := v.lookup(s.scope); c != nil && c.set(s.nonce, r.header, s.fenced, now) {
 				v.changed(c)
-				*calls = append(*calls, c.listeners...)
+				*calls = c.tellChange(*calls)
 			}
 		}
 		v.weigh(r)
@@ -240,7 +240,7 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 			again = append(again, c)
 			if c.last == 0 {
 				// Whether it has changed will not show: there is nothing to compare with.
-				*calls = append(*calls, c.listeners...)
+				*calls = c.tellChange(*calls)
 			}
 		}
 	}
@@ -259,7 +259,7 @@ func (v *Versions) apply(r reply, losses int, calls *[]func()) (again []*Cell, o
 	}
 	for _, c := range again {
 		c.forget(r.seq)
-		*calls = append(*calls, c.listeners...)
+		*calls = c.tellChange(*calls)
 	}
 	return nil, true
 }

@@ -64,7 +64,15 @@ func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) (dropped []
 	}
 	epoch.hold()
 	q.all = both(q.all, waiting{holds: 1})
+	var heard map[*Cell]waiting // "everything" does not tell their listeners
 	for c, w := range q.cells {
+		if len(c.listeners) > 0 {
+			if heard == nil {
+				heard = map[*Cell]waiting{}
+			}
+			heard[c] = w
+			continue
+		}
 		told := 0
 		if w.unknownUntil.After(q.all.unknownUntil) {
 			told = min(1, len(w.ids))
@@ -77,7 +85,7 @@ func (q *queue) add(epoch *Cell, w waiting, all bool, cells []*Cell) (dropped []
 			c.unhold()
 		}
 	}
-	q.cells = nil
+	q.cells = heard
 	return dropped
 }
 

@@ -184,7 +184,7 @@ func (v *Versions) releaseHere(n news) {
 		n.cells = append(slices.Clip(n.cells), v.epoch)
 		if n.outcome != RolledBack {
 			v.newEpoch(&calls)
-			v.allListeners(&calls)
+			v.tellEverything(&calls)
 		}
 	}
 	for _, c := range n.cells {
@@ -192,7 +192,7 @@ func (v *Versions) releaseHere(n news) {
 			c.shutUntil = time.Now().Add(v.cfg.FenceLease)
 		}
 		if n.outcome != RolledBack {
-			calls = append(calls, c.listeners...)
+			calls = c.tellChange(calls)
 			if c != v.epoch {
 				v.changed(c)
 			}

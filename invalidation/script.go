@@ -126,7 +126,7 @@ func (v *Versions) learn(r reply, cells []*Cell, own bool) error {
 		first := c.last == 0 && !own
 		if ok && c.set(r.states[i].nonce, r.header, r.states[i].fenced, now) && !first {
 			v.changed(c)
-			calls = append(calls, c.listeners...)
+			calls = c.tellChange(calls)
 		}
 		if own {
 			c.unhold()
@@ -169,7 +169,7 @@ func (v *Versions) header(h header, calls *[]func()) bool {
 	}
 	if h.epoch != v.epoch.last && v.epoch.takes(h.seq, h.heard) {
 		v.newEpoch(calls)
-		v.allListeners(calls)
+		v.tellEverything(calls)
 	}
 	v.quarantine(h)
 	v.epoch.set(h.epoch, h, h.shut, time.Now())
@@ -263,10 +263,28 @@ func (v *Versions) forgetAll(calls *[]func()) {
 	v.allListeners(calls)
 }
 
+// allListeners is for a state that is not known any more.
 func (v *Versions) allListeners(calls *[]func()) {
 	for _, c := range v.listening {
-		*calls = append(*calls, c.listeners...)
+		*calls = c.tellChange(*calls)
 	}
+}
+
+// tellEverything is for a new epoch: everything has been invalidated, and the state is known still.
+func (v *Versions) tellEverything(calls *[]func()) {
+	for _, c := range v.listening {
+		for _, l := range c.listeners {
+			*calls = append(*calls, l.everything)
+		}
+	}
+}
+
+// tellChange adds what is to be called after a change of the cell's scope.
+func (c *Cell) tellChange(calls []func()) []func() {
+	for _, l := range c.listeners {
+		calls = append(calls, l.changed)
+	}
+	return calls
 }
 
 func run(calls []func()) {

@@ -372,10 +372,17 @@ func (v *Versions) Quarantined(since time.Time) bool {
 // OnChange calls f after each change of the scope that this process notices, and when everything became unknown. f runs
 // in whatever goroutine noticed, with no lock held, and must not block. Listening alone does not make Redis be asked, nor keep
 // it being asked: see Paused. Before the first question there is nothing that an answer could be used for.
-func (v *Versions) OnChange(scope string, f func()) {
+func (v *Versions) OnChange(scope string, f func()) { v.OnChangeApart(scope, f, f) }
+
+// OnChangeApart is OnChange that tells apart what has happened: changed is called after a change of the scope, and when nothing
+// is known any more; everything, after somebody has invalidated all there is without naming the scope.
+func (v *Versions) OnChangeApart(scope string, changed, everything func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.cell(scope)
-	c.listeners = append(c.listeners, f)
+	c.listeners = append(c.listeners, listener{changed, everything})
 	v.listening = append(v.listening, c)
 }
+
+// listener is who wants to know of a scope: see OnChangeApart.
+type listener struct{ changed, everything func() }

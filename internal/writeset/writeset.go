@@ -41,9 +41,6 @@ func (s *Set) Add(c Change) {
 // IsEmpty says whether nothing was changed.
 func (s *Set) IsEmpty() bool { return len(s.scopes) == 0 && !s.all && !s.schema }
 
-// Schema says whether the schema may have changed.
-func (s *Set) Schema() bool { return s.schema }
-
 // With is what the set and one more change are together. Without anything in the set it is the change, with no list made.
 func (s *Set) With(c Change) Change {
 	if s.IsEmpty() {
