@@ -71,10 +71,11 @@ func (c *conn) planFor(ctx context.Context, query string, tables []string) *plan
 // asked, and the statement counts as one that may change everything.
 func (c *conn) blind(ctx context.Context, query string, reason Reason) *plan {
 	p := blindPlan(query, reason)
-	if p.isWrite() || p.info.Kind == sqlinfo.Tx || p.info.Kind == sqlinfo.Session || !namesAnything(p.info) {
+	if p.isWrite() || p.info.Kind == sqlinfo.Tx || p.info.Kind == sqlinfo.Session || !namesAnything(p.info) && !p.info.Maintains {
 		return p
 	}
-	if q, err := c.asker(ctx); err == nil {
+	// ANALYZE and its like compute what an index is made of, about which nobody is asked.
+	if q, err := c.asker(ctx); err == nil && !p.info.Maintains {
 		if _, ok := surelyReads(ctx, q, p.info); ok {
 			return p
 		}

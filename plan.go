@@ -154,6 +154,9 @@ func (e *engine) newPlan(text string, tables []string, st *schemaState, s *sessi
 	p.reason = closure.Refusal
 	p.ddl = closure.DDL
 	p.writesAll, p.anything = closure.WritesAll || closure.DDL, closure.WritesAll && closure.Session
+	if s.ownTypes && namesAnything(info) {
+		p.writesAll, p.anything = true, true // a name may mean a type of the session, and code behind that
+	}
 	for _, d := range closure.Writes {
 		p.writes = append(p.writes, d.Scope)
 	}

@@ -39,6 +39,8 @@ type session struct {
 	server string
 	// pid is the process that serves the session, as the server says.
 	pid string
+	// ownTypes: the session has temporary types, of which the catalog knows nothing.
+	ownTypes bool
 	// blind: the text's encoding is not the one that its bytes are read in.
 	blind bool
 	// anyOrder: which of the schemas in path are searched, and in which order, is not
@@ -178,6 +180,7 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 			s.bypass = sqlinfo.ReasonTempTable // the parent has rows that no other session sees
 		case "temp type":
 			s.bypass = sqlinfo.ReasonTempTable // a name in a text may mean it, in this session only
+			s.ownTypes = true
 		case "plain temp":
 			s.temp = append(s.temp, value)
 			s.tempPlain = append(s.tempPlain, value)
@@ -197,8 +200,8 @@ func parseSession(rows [][]*string, salt string) (*session, error) {
 }
 
 func (s *session) digestNames() {
-	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t %t %t",
-		s.user, s.path, s.temp, s.tempPlain, s.oldStrings, s.blind, s.anyOrder, s.anyPath))
+	names := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t %t %t %t",
+		s.user, s.path, s.temp, s.tempPlain, s.oldStrings, s.blind, s.ownTypes, s.anyOrder, s.anyPath))
 	copy(s.names[:], names[:])
 }
 

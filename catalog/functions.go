@@ -57,6 +57,11 @@ func (w *walk) functionsOf(r *reading, names *path, f frame) {
 	for _, n := range r.types {
 		w.cast(n, f)
 		w.mentions(n, typeMentioned, f)
+		if names.isTemporary(n) {
+			// The row type of a temporary table, whose columns no snapshot has.
+			w.refuse(f, sqlinfo.ReasonTempTable, n.String())
+			w.opaque(n.String())
+		}
 	}
 	if r.variables {
 		for _, n := range r.reads {

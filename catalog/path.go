@@ -130,6 +130,12 @@ func (p *path) temporary(n sqlinfo.Name) (temp, plain bool) {
 	return temp || p.hidden || n.Schema != "", plain
 }
 
+// isTemporary says whether the name is that of a temporary relation that is known.
+func (p *path) isTemporary(n sqlinfo.Name) bool {
+	_, temp := p.temp[n.Name]
+	return temp && (n.Schema == "" || isTemp(n.Schema))
+}
+
 // find gives the relations that a name may mean besides temporary ones: at most
 // one if the path is known, with its order, and all of it is open to the role in force, since the
 // first schema that has the name wins.

@@ -227,6 +227,7 @@ func (w *walk) reads(r *relation, f frame) {
 		w.readsZone(r, f)
 	}
 	w.typesMet(r.types, typeSeen, f)
+	w.typesMet(w.s.typesNamed[r.name], typeSeen, f) // its row, which can be cast as a whole
 	w.literalsMet(r.types, f)
 	if r.rls {
 		w.rls = true

@@ -130,6 +130,7 @@ func (w *walk) wake(r *relation, ops op, f frame) {
 	w.builtins(r.builtins, f)
 	w.assigns = true
 	w.typesMet(r.types, typeAssigned, f)
+	w.typesMet(w.s.typesNamed[r.name], typeSeen, f)
 	if r.rls {
 		for _, p := range r.policies {
 			w.code(p, f.inside("policy on "+r.scope).asPolicy())

@@ -39,6 +39,10 @@ CREATE TABLE by_default (v int, d int DEFAULT sly(1));
 CREATE TABLE ruled (v int); CREATE RULE r AS ON INSERT TO ruled DO ALSO INSERT INTO sink VALUES (sly(7));
 CREATE FUNCTION explains() RETURNS void LANGUAGE sql AS 'EXPLAIN DELETE FROM sly_view';
 CREATE TABLE guessed (a int); INSERT INTO guessed SELECT i % 5 FROM generate_series(1, 100) i; ANALYZE guessed;
+CREATE TABLE thing (a int); INSERT INTO thing VALUES (1); CREATE VIEW things AS SELECT * FROM thing;
+CREATE FUNCTION of_thing(thing) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN public.writer(); END'; CREATE CAST (thing AS int) WITH FUNCTION of_thing(thing) AS ASSIGNMENT;
+CREATE FUNCTION of_things(things) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN public.writer(); END'; CREATE CAST (things AS text) WITH FUNCTION of_things(things);
+CREATE FUNCTION row_of_thing() RETURNS int LANGUAGE sql AS 'SELECT t::int FROM thing t';
 CREATE TABLE counted (a int); INSERT INTO counted SELECT generate_series(1, 100)`
 
 // Multiranges come with PostgreSQL 14.
@@ -64,6 +68,11 @@ var callsByItself = []struct {
 	{"a negator", `SELECT NOT (1 === 2)`, 0},
 	{"a negator in a check", `INSERT INTO negated VALUES (1, 2)`, 0},
 	{"a commutator of an estimate", `SELECT count(*) FROM guessed WHERE 3 <<< a`, 0},
+	{"a cast of a table's row", `SELECT t::int FROM thing t`, 0},
+	{"a cast of a view's row", `SELECT CAST(t AS text) FROM things t`, 0},
+	{"a cast of a row in a function", `SELECT row_of_thing()`, 0},
+	{"a cast of a row that is returned", `UPDATE thing SET a = 2 RETURNING thing::int`, 0},
+	{"an assignment of a row", `UPDATE thing SET a = thing`, 0},
 	{"ANALYZE with statistics over a text", `ANALYZE counted`, 140000},
 }
 
@@ -219,4 +228,19 @@ type recordingQuerier struct {
 func (q *recordingQuerier) Query(ctx context.Context, sql string) ([][]*string, error) {
 	q.asked = append(q.asked, sql)
 	return q.Querier.Query(ctx, sql)
+}
+
+// An answer that a cast of a table's row has made depends on what the cast reads.
+func TestAnswerThatACastOfARowMakes(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE TABLE thing (id int)", "INSERT INTO thing VALUES (1)", "CREATE TABLE rate (n int)", "INSERT INTO rate VALUES (10)",
+		"CREATE FUNCTION rated(thing) RETURNS int LANGUAGE sql STABLE AS 'SELECT n FROM rate'", "CREATE CAST (thing AS int) WITH FUNCTION rated(thing)")
+	db := harness.Open(t, "mlcache", dsn)
+	harness.Ready(t, db)
+	const query = "SELECT t::int FROM thing t"
+	for range 3 {
+		harness.Query(t, db, query)
+	}
+	harness.Exec(t, db, "UPDATE rate SET n = 20")
+	harness.Same(t, query, harness.Query(t, db, query), harness.Query(t, harness.Open(t, "pgx", dsn), query))
 }

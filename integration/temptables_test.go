@@ -175,3 +175,35 @@ func TestPlainTemporaryTables(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// What stands behind a type that only one session has is made known to the others.
+func TestWritesBehindTemporaryTypes(t *testing.T) {
+	t.Parallel()
+	dsn := harness.NewDatabase(t, "CREATE TABLE log (n int)", "CREATE TABLE sink (n int)",
+		"CREATE FUNCTION w() RETURNS int LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (1); RETURN 1; END'",
+		"CREATE DOMAIN checked AS int CHECK (w() > 0)")
+	for create, uses := range map[string][]string{
+		"CREATE DOMAIN pg_temp.own AS int CHECK (public.w() > 0)": {"SELECT '1'::own", "SELECT '1'::pg_temp.own", "INSERT INTO sink SELECT '1'::own"},
+		"CREATE TYPE pg_temp.own AS (a checked)":                  {"SELECT '(1)'::own"},
+		"CREATE TEMP TABLE own (a checked)":                       {"SELECT '(1)'::own", "SELECT json_populate_record(NULL::own, '{\"a\":1}')"},
+	} {
+		for _, use := range uses {
+			db, other := harness.Open(t, "mlcache", dsn), harness.Open(t, "mlcache", dsn)
+			harness.Ready(t, db)
+			harness.Ready(t, other)
+			conn, err := db.Conn(harness.Context(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, sql := range []string{create, use, use} {
+				untilHit(t, other, "SELECT count(*) FROM log")
+				if _, err := conn.ExecContext(harness.Context(t), sql); err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+				const query = "SELECT count(*) FROM log"
+				harness.Same(t, create+": "+sql, harness.Query(t, other, query), harness.Query(t, harness.Open(t, "pgx", dsn), query))
+			}
+			conn.Close()
+		}
+	}
+}

@@ -3,6 +3,7 @@ package invalidation
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,15 @@ func (w waiting) and(o waiting) (_ waiting, dropped []string) {
 		w.unknownUntil = o.unknownUntil
 	}
 	return w, dropped
+}
+
+// unknown says whether a change is in doubt still. That ends with the lease, but where a fence names who can carry it out:
+// others find out then, and until they have the fence must stand.
+func (w waiting) unknown(now time.Time) bool {
+	if len(w.ids) == 0 || w.unknownUntil.IsZero() {
+		return false
+	}
+	return now.Before(w.unknownUntil) || slices.ContainsFunc(w.ids, func(id string) bool { return strings.Contains(id, "~") })
 }
 
 func (q *queue) empty() bool { return len(q.cells) == 0 && q.all.holds == 0 }
@@ -156,10 +166,10 @@ func (v *Versions) drain(ctx context.Context) error {
 func (q *queue) take(now time.Time) (all waiting, cells []*Cell, taken []waiting, unknown bool) {
 	if q.all.holds > 0 {
 		all, q.all = q.all, waiting{}
-		return all, nil, nil, now.Before(all.unknownUntil) && len(all.ids) > 0
+		return all, nil, nil, all.unknown(now)
 	}
 	for c, w := range q.cells {
-		u := now.Before(w.unknownUntil) && len(w.ids) > 0
+		u := w.unknown(now)
 		if cells == nil {
 			unknown = u
 		}

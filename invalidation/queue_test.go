@@ -121,6 +121,21 @@ func TestQueueTurnsIntoEverything(t *testing.T) {
 }
 
 // An unknown outcome that is delivered late keeps its fence still, and does not fence what others committed.
+// After the lease a fence that names who can carry its change out stands still, for others to find out.
+func TestQueueLeavesNamedFencesToOthers(t *testing.T) {
+	t.Parallel()
+	long := time.Now().Add(-time.Hour)
+	for id, want := range map[string]bool{"plain": false, "process~1": true, "!process~1": true} {
+		w := waiting{ids: []string{id}, holds: 1, unknownUntil: long}
+		if got := w.unknown(time.Now()); got != want {
+			t.Errorf("%s: unknown %t", id, got)
+		}
+		if (waiting{ids: []string{id}, holds: 1}).unknown(time.Now()) {
+			t.Errorf("%s: a change that was made is unknown", id)
+		}
+	}
+}
+
 func TestQueueKeepsUnknownOutcomesApart(t *testing.T) {
 	t.Parallel()
 	v := withRedis(t)

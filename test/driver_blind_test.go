@@ -52,3 +52,26 @@ func TestAReadThatNobodyCouldBeAskedAbout(t *testing.T) {
 		t.Errorf("it ran %d times: %s", n, strings.Join(o.seen, "\n"))
 	}
 }
+
+// ANALYZE computes what an index is made of, which may be code that writes.
+func TestMaintenanceWithoutACatalog(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(func(string, []driver.NamedValue) (*result, error) { return intResult(1), nil })
+	o.probe = func(query string) error {
+		if strings.Contains(query, "'snapshot'") || strings.Contains(query, "'writes'") || strings.Contains(query, "'scripts'") {
+			return nil
+		}
+		return io.ErrUnexpectedEOF
+	}
+	o.catalog = true
+	db, h := openDriver(t, o, nil)
+	for _, sql := range []string{"ANALYZE t", "VACUUM ANALYZE t", "REINDEX TABLE t"} {
+		before := h.Stats().Versions.Epochs
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+		if h.Stats().Versions.Epochs == before {
+			t.Errorf("%s: the others were not told", sql)
+		}
+	}
+}
