@@ -81,7 +81,7 @@ func (c *conn) blind(ctx context.Context, query string, reason Reason) *plan {
 		}
 		c.cutShort = ctx.Err() // pgx has closed the connection over it
 	}
-	p.writesAll, p.touchesSession, p.touchesNames = true, true, true
+	p.writesAll, p.touchesSession, p.touchesNames, p.doubted = true, true, true, true
 	return p
 }
 

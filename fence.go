@@ -16,6 +16,8 @@ type fence struct {
 	conn *conn
 	f    hubFence
 	told bool // Redis, if there is one, of the fence
+	// refusable: the change is not to be made if Redis cannot be told of it.
+	refusable bool
 }
 
 // fence puts up a fence around what p changes and what the transaction that is
@@ -40,7 +42,7 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 	if change.Schema {
 		scopes = append(slices.Clip(scopes), scopeSchema)
 	}
-	failWrites := c.engine.cfg.OnRedisDown == FailWrites
+	failWrites := c.engine.cfg.OnRedisDown == FailWrites && (c.tx.writes || p != nil && p.mayBeRefused())
 	asking, cancel := forCache(ctx)
 	defer cancel()
 	f, err := c.engine.hub.fence(asking, scopes, invalidation.FenceOptions{
@@ -56,7 +58,7 @@ func (c *conn) fence(ctx context.Context, p *plan) (fence, error) {
 			return fence{}, ErrRedisDown
 		}
 	}
-	return fence{conn: c, f: f, told: err == nil}, nil
+	return fence{conn: c, f: f, told: err == nil, refusable: failWrites}, nil
 }
 
 // ensure is called right before the change can become visible. Its error is
@@ -70,7 +72,7 @@ func (f fence) ensure(ctx context.Context) error {
 	defer cancel()
 	if err := f.f.Ensure(asking); err != nil {
 		c.engine.stats.fenceErrors.Add(1)
-		if c.engine.cfg.OnRedisDown == FailWrites {
+		if f.refusable {
 			_ = f.f.Release(ctx, invalidation.RolledBack) // Redis is away: it is queued
 			return ErrRedisDown
 		}

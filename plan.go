@@ -39,6 +39,8 @@ type plan struct {
 	// them. Both can be set on a SELECT that calls a function.
 	writes    []string
 	writesAll bool
+	// doubted: writesAll is set though the text reads, since nobody could say that it does nothing else.
+	doubted bool
 	// anything: it runs code of which nothing is known, which may change tables over a session of its own, too (dblink).
 	// The end of the transaction then comes too late to make that known, and a rollback takes nothing of it back.
 	anything bool

@@ -20,6 +20,8 @@ type txState struct {
 	changes writeset.Set
 	// schema: it may have changed the schema, by what it says or by code that it runs.
 	schema bool
+	// writes: it has changed something by what its statements say, so that it can be refused.
+	writes bool
 	// touchedSession: a setting changed inside the transaction. Its end may take
 	// that back.
 	touchedSession, touchedNames bool
@@ -204,7 +206,13 @@ func (c *conn) collect(p *plan) {
 	}
 	c.tx.changes.Add(p.change())
 	c.tx.schema = c.tx.schema || p.mayChangeSchema()
+	c.tx.writes = c.tx.writes || p.mayBeRefused()
 }
+
+// mayBeRefused says whether the statement must not run while Redis cannot be told of it, where the configuration wants that. One
+// that reads by all that its text shows runs all the same, though without a catalog it counts as a change of everything: that
+// is told late.
+func (p *plan) mayBeRefused() bool { return p.isWrite() && !p.doubted }
 
 // mayChangeSchema says whether this process must read the schema again after the statement. Where the catalog was not known
 // for it, a look at the schema follows: see schemaLoader.everything.

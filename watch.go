@@ -32,8 +32,9 @@ const (
 	// lendLeft is what must be left of a caller's time for its connection to look.
 	lendLeft = time.Second
 
-	// doubtPause is how long after a change of everything the schema is looked at: several often come together.
-	doubtPause = 50 * time.Millisecond
+	// doubtPause is how long after a change of everything in a storm the schema is looked at: several come together, and a
+	// look costs the server a good part of what reading the schema does.
+	doubtPause = time.Second
 
 	// idleFor is for how long no query must come before the connection is closed.
 	idleFor = 30 * time.Second

@@ -198,6 +198,7 @@ func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
 	var due []*doubt
 	var list []Doubt
 	var own []*doubt // fences of this process itself, of which it knows
+	var here []bool  // of due: a change of this process, and no orphan
 	v.mu.Lock()
 	for key, d := range v.doubts {
 		switch {
@@ -207,7 +208,7 @@ func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
 		case d.known:
 			own = append(own, d)
 		default:
-			due, list = append(due, d), append(list, d.Doubt)
+			due, list, here = append(due, d), append(list, d.Doubt), append(here, d.orphan == nil)
 		}
 	}
 	v.mu.Unlock()
@@ -225,15 +226,16 @@ func (v *Versions) resolveDue(ctx context.Context, by time.Time) {
 			d.next = time.Now().Add(d.pause)
 			d.pause = min(2*d.pause, doubtPause)
 			v.mu.Unlock()
-		case d.orphan == nil:
+		case here[i]:
 			v.overHere(ctx, d)
 		default:
-			v.settle(ctx, d, d.orphan.number)
+			v.settle(ctx, d, "")
 		}
 	}
 }
 
-// settle takes down the fence of an orphan. If Redis does not answer, a poll tells of it again.
+// settle takes down the fence of an orphan. guard is "=" for one of this process, of which it knows, and else empty: what Redis
+// said of who can carry the change out must be the same still. If Redis does not answer, a poll tells of it again.
 func (v *Versions) settle(ctx context.Context, d *doubt, guard string) {
 	v.mu.Lock()
 	if v.doubts[d.key] == d {
@@ -241,6 +243,9 @@ func (v *Versions) settle(ctx context.Context, d *doubt, guard string) {
 	}
 	o := *d.orphan
 	v.mu.Unlock()
+	if guard == "" {
+		guard = o.number
+	}
 	r, err := v.call(ctx, "settle", o.args(guard)...)
 	if err != nil {
 		return

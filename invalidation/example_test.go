@@ -94,6 +94,7 @@ func ExampleVersions_Invalidate() {
 	defer v.Close()
 	ctx := context.Background()
 	v.OnChange("orders", func() { fmt.Println("orders has changed") })
+	v.OnChangeApart("customers", func() { fmt.Println("customers has changed") }, func() { fmt.Println("everything has changed") })
 	cells := []*invalidation.Cell{v.Epoch(), v.Cell("orders")}
 	versions := []uint64{cells[0].Load(), cells[1].Load()}
 	fmt.Println(v.Current(ctx, cells, versions, nil))
