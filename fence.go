@@ -119,7 +119,7 @@ func (c *conn) takeBack() {
 	c.raw = nil
 	if c.inTx() {
 		c.tx.changes.Add(writeset.Change{All: true, Schema: true})
-		c.tx.schema, c.tx.touchedSession, c.tx.touchedNames = true, true, true
+		c.tx.writes, c.tx.schema, c.tx.touchedSession, c.tx.touchedNames = true, true, true, true
 	}
 	c.lookAtTypes()
 	outcome := invalidation.Committed

@@ -60,6 +60,7 @@ func (c *conn) wroteElsewhere(p *plan) {
 	c.engine.schema.kick(false)
 	if c.inTx() {
 		c.tx.changes.Add(writeset.Change{All: true})
+		c.tx.writes = true
 		return
 	}
 	_ = c.engine.hub.invalidate(context.Background()) // what Redis cannot be told now is queued

@@ -20,7 +20,7 @@ type txState struct {
 	changes writeset.Set
 	// schema: it may have changed the schema, by what it says or by code that it runs.
 	schema bool
-	// writes: it has changed something by what its statements say, so that it can be refused.
+	// writes: it has changed something, or may have, beyond what reads in doubt may: its COMMIT can be refused.
 	writes bool
 	// touchedSession: a setting changed inside the transaction. Its end may take
 	// that back.
@@ -212,7 +212,7 @@ func (c *conn) collect(p *plan) {
 // mayBeRefused says whether the statement must not run while Redis cannot be told of it, where the configuration wants that. One
 // that reads by all that its text shows runs all the same, though without a catalog it counts as a change of everything: that
 // is told late.
-func (p *plan) mayBeRefused() bool { return p.isWrite() && !p.doubted }
+func (p *plan) mayBeRefused() bool { return !p.doubted && (p.isWrite() || commitsPrepared(p.info)) }
 
 // mayChangeSchema says whether this process must read the schema again after the statement. Where the catalog was not known
 // for it, a look at the schema follows: see schemaLoader.everything.

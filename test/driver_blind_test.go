@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/mlcache/mlcache"
 )
 
 // Without a catalog, what looks like a read is asked about before it runs. Where the connection for that cannot be opened, and
@@ -73,5 +75,43 @@ func TestMaintenanceWithoutACatalog(t *testing.T) {
 		if h.Stats().Versions.Epochs == before {
 			t.Errorf("%s: the others were not told", sql)
 		}
+	}
+}
+
+// While Redis is away and writes are to fail, a read that is only in doubt runs, and whatever else may change something does not.
+func TestAReadInDoubtIsNotRefused(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(func(string, []driver.NamedValue) (*result, error) { return intResult(1), nil })
+	o.probe = func(string) error { return io.ErrUnexpectedEOF }
+	server := runRedis(t)
+	p := startProcess(t, o, server, "", mlcache.Config{Namespace: driverNamespace(), OnRedisDown: mlcache.FailWrites})
+	p.door.setShut(true)
+	ctx := t.Context()
+	waitFor(t, "a refusal", func() bool {
+		_, err := p.db.Exec("UPDATE t SET n = 1")
+		return errors.Is(err, mlcache.ErrRedisDown)
+	})
+	scanInt(ctx, t, p.db, "SELECT n FROM v")
+	tx, err := p.db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanInt(ctx, t, tx, "SELECT n FROM v")
+	if err := tx.Commit(); err != nil {
+		t.Errorf("a transaction that reads: %v", err)
+	}
+	for _, sql := range []string{"COMMIT PREPARED 'x'", "DELETE FROM t", "FROBNICATE"} {
+		if _, err := p.db.Exec(sql); !errors.Is(err, mlcache.ErrRedisDown) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	if tx, err = p.db.BeginTx(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("UPDATE t SET n = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); !errors.Is(err, mlcache.ErrRedisDown) {
+		t.Errorf("a transaction that writes: %v", err)
 	}
 }
